@@ -1,0 +1,1 @@
+"""Countersign: verified in, signed out, and never silent about a failure."""

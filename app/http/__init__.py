@@ -1,0 +1,16 @@
+"""The only door to the network: who may be reached, how long, how much (rule T11)."""
+
+from app.http.egress import Egress, Exempt, ForbiddenError
+from app.http.messages import Http, Request, Response, SendError
+from app.http.real import RealHttp
+
+__all__ = [
+    "Egress",
+    "Exempt",
+    "ForbiddenError",
+    "Http",
+    "RealHttp",
+    "Request",
+    "Response",
+    "SendError",
+]

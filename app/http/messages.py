@@ -1,0 +1,41 @@
+"""What goes through the door: requests and answers as values, and the one error."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class SendError(Exception):
+    """There was no usable answer. `sent` says whether the request may have arrived."""
+
+    def __init__(self, cause: str, *, sent: bool) -> None:
+        super().__init__(cause)
+        self.sent = sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    method: str
+    url: str = field(repr=False)
+    """Hidden from `repr`: some receivers' addresses are their credential (T8)."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Hidden from `repr`: one of them is an Authorization header."""
+    body: bytes = field(default=b"", repr=False)
+    tenant_id: uuid.UUID | None = None
+    """For whom it is sent: the operator's exceptions name tenants."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+class Http(Protocol):
+    """What the rest of the app needs of a network."""
+
+    def send(self, request: Request) -> Response:
+        """Return the answer, whatever its status; raise `SendError` without one."""
+        ...

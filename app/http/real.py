@@ -1,0 +1,217 @@
+"""`Http` over `requests`: deadlines, size limits, no redirects, judged addresses."""
+
+import contextlib
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from app.http.egress import Egress
+from app.http.messages import Request, Response, SendError
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 10
+DEADLINE_SECONDS = 20
+"""The longest that one request may take in all; leases are longer than this."""
+
+MAX_RESPONSE = 4 * 1024 * 1024
+"""Bytes of a response body, after decompression, that we are willing to hold."""
+
+_CHUNK = 64 * 1024
+
+
+class RealHttp:
+    """`Http` over `requests`, refusing to work while a transaction is open."""
+
+    def __init__(
+        self, *, in_transaction: Callable[[], bool], egress: Egress | None = None
+    ) -> None:
+        self._in_transaction = in_transaction
+        self._egress = egress or Egress()
+        self._sessions: dict[uuid.UUID | None, requests.Session] = {}
+        self._lock = threading.Lock()
+
+    def send(self, request: Request) -> Response:
+        if self._in_transaction():
+            raise RuntimeError("network call inside a transaction")
+        self._egress.judge(request.url, request.tenant_id)
+        session = self._session_for(request.tenant_id)
+        until = time.monotonic() + DEADLINE_SECONDS
+        try:
+            with _cut_at(until):
+                response = _sent(session, request)
+        except requests.RequestException as error:
+            raise SendError(_cause(error, until), sent=_was_sent(error)) from error
+        if time.monotonic() >= until:
+            # What was cut off looks like the end of an answer.
+            raise SendError("the answer took too long", sent=True)
+        return response
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        with self._lock:
+            for session in self._sessions.values():
+                session.close()
+            self._sessions.clear()
+
+    def _session_for(self, tenant_id: uuid.UUID | None) -> requests.Session:
+        """Return the connections that this tenant may use.
+
+        Attack: a connection that one tenant's exception opened into a private network
+        is kept alive, and taken up by another's request for the same host.
+        """
+        key = tenant_id if self._egress.has_exceptions(tenant_id) else None
+        with self._lock:
+            if key not in self._sessions:
+                self._sessions[key] = _session(self._egress, key)
+            return self._sessions[key]
+
+
+def _session(egress: Egress, tenant_id: uuid.UUID | None) -> requests.Session:
+    session = requests.Session()
+    # Neither a proxy nor a .netrc of the host may see or change a signed call.
+    session.trust_env = False
+    adapter = _Adapter(egress, tenant_id)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _sent(session: requests.Session, request: Request) -> Response:
+    with session.request(
+        request.method,
+        request.url,
+        data=request.body or None,
+        headers=dict(request.headers),
+        timeout=(CONNECT_SECONDS, READ_SECONDS),
+        allow_redirects=False,
+        stream=True,
+    ) as response:
+        return Response(
+            status=response.status_code, headers=response.headers, body=_read(response)
+        )
+
+
+def _read(response: requests.Response) -> bytes:
+    """Return the body; one that is too large, unpacked, ends in `SendError`."""
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > MAX_RESPONSE:
+            raise SendError("the answer is too large", sent=True)
+    return bytes(body)
+
+
+def _cause(error: requests.RequestException, until: float) -> str:
+    late = time.monotonic() >= until
+    return "the answer took too long" if late else type(error).__name__
+
+
+def _was_sent(error: requests.RequestException) -> bool:
+    """Say whether the request may have reached the other side.
+
+    No connection, no request; in every other case we cannot know.
+    """
+    if isinstance(error, requests.ConnectTimeout):
+        return False
+    cause = error.args[0] if error.args else None
+    return not isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+class _Current(threading.local):
+    """The connection that this thread's request uses, for its deadline to cut."""
+
+    connection: HTTPConnection | None = None
+
+
+_current = _Current()
+
+
+@contextlib.contextmanager
+def _cut_at(until: float) -> Iterator[None]:
+    """Cut the connection when the whole request has taken too long.
+
+    Attack: a byte every nine seconds keeps each single read within its timeout, in the
+    head of an answer as in its body.
+    """
+    holder = _current.__dict__
+    holder["connection"] = None
+
+    def cut() -> None:
+        connection = holder.get("connection")
+        sock = getattr(connection, "sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(until - time.monotonic(), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        holder["connection"] = None
+
+
+class _Judged:
+    """Makes a connection class connect to judged addresses only."""
+
+    egress: Egress
+    tenant_id: uuid.UUID | None
+    is_plain: bool
+
+    def _new_conn(self) -> socket.socket:
+        connection: Any = self
+        addresses = self.egress.addresses(
+            connection.host.strip("[]"),
+            connection.port,
+            plain=self.is_plain,
+            tenant_id=self.tenant_id,
+        )
+        problem: OSError | None = None
+        for address in addresses:
+            try:
+                made = socket.create_connection(
+                    (str(address), connection.port), timeout=CONNECT_SECONDS
+                )
+            except OSError as error:
+                problem = error
+                continue
+            # As urllib3 does: without it head and body wait for each other, 40 ms.
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return made
+        if isinstance(problem, TimeoutError):
+            raise ConnectTimeoutError(connection, "no connection in time")
+        raise NewConnectionError(connection, "no connection")
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        _current.connection = self  # type: ignore[assignment]
+        super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+class _Adapter(HTTPAdapter):
+    """`requests`' way to urllib3, with pools whose connections are judged."""
+
+    def __init__(self, egress: Egress, tenant_id: uuid.UUID | None) -> None:
+        self._rules = {"egress": egress, "tenant_id": tenant_id}
+        super().__init__(pool_maxsize=16)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        rules = self._rules
+        plain = type("_Plain", (_Judged, HTTPConnection), {**rules, "is_plain": True})
+        tls = type("_Tls", (_Judged, HTTPSConnection), {**rules, "is_plain": False})
+        super().init_poolmanager(*args, **kwargs)
+        manager: PoolManager = self.poolmanager
+        manager.pool_classes_by_scheme = {
+            "http": type("_Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("_TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls}),
+        }

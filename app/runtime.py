@@ -1,0 +1,69 @@
+"""The composition root: the objects that live as long as the process."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Self
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app import db
+from app.crypto import Keyring
+from app.http import Egress, Exempt, Http, RealHttp
+from app.queue import Queue
+from app.settings import PLAIN_HTTP, Settings
+
+
+def egress_of(settings: Settings) -> Egress:
+    """Return where requests may go: public, and what the operator adds (rule T11)."""
+    exempt = []
+    for entry in settings.egress_exceptions:
+        tenant, _, network = entry.partition("=")
+        exempt.append(
+            Exempt(
+                tenant_id=uuid.UUID(tenant),
+                network=ip_network(network.removeprefix(PLAIN_HTTP)),
+                plain_http=network.startswith(PLAIN_HTTP),
+            )
+        )
+    if settings.development:
+        # The sandbox is on this machine, by http, on a port of its own.
+        exempt += [
+            Exempt(tenant_id=None, network=ip_network(network), plain_http=True)
+            for network in ("127.0.0.0/8", "::1/128")
+        ]
+    return Egress(
+        ports=frozenset(settings.egress_ports),
+        exempt=tuple(exempt),
+        any_port=settings.development,
+    )
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What the edges hand down; nothing below them imports this."""
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    keyring: Keyring
+    http: Http
+    queue: Queue
+    now: Callable[[], datetime]
+
+    @classmethod
+    def build(cls, settings: Settings) -> Self:
+        """Wire the real parts; tests pass their own `http` and `now`."""
+        return cls(
+            settings=settings,
+            sessions=db.make_sessions(settings.database_url),
+            keyring=Keyring.from_base64(settings.sealing_keys),
+            http=RealHttp(in_transaction=db.in_transaction, egress=egress_of(settings)),
+            queue=Queue(settings.queue_url),
+            now=utc_now,
+        )

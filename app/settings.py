@@ -1,0 +1,261 @@
+"""Settings: read once from the environment, then passed as an argument."""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+PREFIX = "COUNTERSIGN_"
+AP_JS_URL = "https://connect-cdn.atl-paas.net/all.js"
+PLAIN_HTTP = "http+"
+"""Marks a network that an operator lets a tenant reach without TLS: a lab."""
+
+DEVELOPMENT_KEY = "dev:"
+"""How `make run` marks the key it makes; production refuses such a key."""
+
+
+class SettingsError(Exception):
+    """The environment cannot configure the app; the message lists every problem."""
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _base_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not an absolute URL")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("only scheme, host, port and path")
+    return value.rstrip("/")
+
+
+def _key(value: object) -> object:
+    text = str(value).removeprefix(DEVELOPMENT_KEY)
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+    if size != 32:  # noqa: PLR2004 -- AES-256
+        raise ValueError(f"holds {size} bytes, not 32")
+    return value
+
+
+def _exception(value: object) -> object:
+    tenant, _, network = str(value).partition("=")
+    try:
+        uuid.UUID(tenant)
+        ip_network(network.removeprefix(PLAIN_HTTP))
+    except ValueError as error:
+        raise ValueError("not TENANT=NETWORK, such as 0198…=10.1.0.0/16") from error
+    return value
+
+
+Listed = BeforeValidator(_listed)
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+EncryptionKey = Annotated[str, BeforeValidator(_key)]
+EgressException = Annotated[str, BeforeValidator(_exception)]
+
+
+class Settings(BaseModel):
+    """Everything an operator may choose; each is an environment variable."""
+
+    # `hide_input_in_errors`: a malformed key must not be printed at start-up.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    mode: Literal["production", "development"] = Field(
+        "production",
+        description="`development` relaxes what docs/operate.md lists",
+        examples=["production"],
+    )
+    base_url: BaseUrl = Field(
+        description="Where Jira reaches this app, with its path prefix if it has one",
+        examples=["https://countersign.example.com"],
+    )
+    accepted_base_urls: Annotated[tuple[BaseUrl, ...], Listed] = Field(
+        (),
+        description="Further base URLs that install tokens may name while you move",
+        examples=["https://old.example.com"],
+    )
+    database_url: str = Field(
+        description="SQLite or PostgreSQL; everything that must not be lost is there",
+        examples=["postgresql+psycopg://countersign@db/countersign"],
+        repr=False,
+    )
+    queue_url: str = Field(
+        description="Wake-ups for workers: a SQLite file of its own, or Redis",
+        examples=["redis://redis:6379/0"],
+        repr=False,
+    )
+    encryption_keys: Annotated[
+        tuple[EncryptionKey, ...], Listed, Field(min_length=1)
+    ] = Field(
+        description="Base64 of 32 random bytes each; the first seals, all of them open",
+        examples=["$(head -c 32 /dev/urandom | base64)"],
+        repr=False,
+    )
+    app_key: str = Field(
+        "countersign",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="The add-on's key: `iss` of every token that we send to Jira",
+        examples=["com.example.countersign"],
+    )
+    install_keys_url: BaseUrl = Field(
+        "https://connect-install-keys.atlassian.com",
+        description="Where Jira publishes the public keys of its install tokens",
+        examples=["https://connect-install-keys.atlassian.com"],
+    )
+    site_suffixes: Annotated[tuple[str, ...], Listed] = Field(
+        (".atlassian.net", ".jira.com"),
+        description="A site's host is one of these or, after a leading dot, ends so",
+        examples=[".atlassian.net,.jira.com"],
+    )
+    tenants: Annotated[tuple[str, ...], Listed, Field(min_length=1)] = Field(
+        ("approve",),
+        description="Who may install: `approve` (each waits for the operator), `open`,"
+        " or a list of site hosts",
+        examples=["acme.atlassian.net,acme-test.atlassian.net"],
+    )
+    ap_js_url: str = Field(
+        AP_JS_URL,
+        description="Jira's script for add-on pages; production takes no other",
+        examples=[AP_JS_URL],
+    )
+    egress_ports: Annotated[tuple[int, ...], Listed, Field(min_length=1)] = Field(
+        (443,),
+        description="Ports that our requests may go to",
+        examples=["443,8443"],
+    )
+    egress_exceptions: Annotated[tuple[EgressException, ...], Listed] = Field(
+        (),
+        description="Private networks that one tenant may reach, `TENANT=NETWORK`;"
+        " `TENANT=http+NETWORK` without TLS",
+        examples=["01989f6e-7b1c-7000-8000-000000000000=10.1.0.0/16"],
+    )
+    listen: str = Field(
+        "127.0.0.1:8040",
+        pattern=r"^[^\s/]+:\d{1,5}$",
+        description="Address and port of the web server, behind your TLS proxy",
+        examples=["0.0.0.0:8040"],
+    )
+    web_threads: int = Field(
+        8, ge=1, le=256, description="Requests served at a time", examples=["16"]
+    )
+    worker_threads: int = Field(
+        4,
+        ge=1,
+        le=256,
+        description="Runs carried out at a time by one worker process",
+        examples=["8"],
+    )
+    secret_grace_minutes: int = Field(
+        10,
+        ge=0,
+        le=60,
+        description="How long a replaced shared secret is still accepted",
+        examples=["10"],
+    )
+    secret_retention_days: int = Field(
+        30,
+        ge=0,
+        le=365,
+        description="How long an uninstalled site's sealed secret is kept",
+        examples=["30"],
+    )
+    runs_per_hour: int = Field(
+        5000,
+        ge=1,
+        description="A site's budget of runs; what exceeds it fails and says so",
+        examples=["5000"],
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="What is logged, to standard error", examples=["WARNING"]
+    )
+
+    @property
+    def development(self) -> bool:
+        return self.mode == "development"
+
+    @property
+    def base_path(self) -> str:
+        """The path prefix of `base_url`: empty, or `/prefix`."""
+        return urlsplit(self.base_url).path
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """Every base URL that an install token may be meant for."""
+        return frozenset((self.base_url, *self.accepted_base_urls))
+
+    @property
+    def sealing_keys(self) -> tuple[str, ...]:
+        """The encryption keys as plain base64, newest first."""
+        return tuple(key.removeprefix(DEVELOPMENT_KEY) for key in self.encryption_keys)
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if not self.development and (problems := list(_unsafe(self))):
+            raise ValidationError.from_exception_data("Settings", problems)
+        return self
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read the settings; raise `SettingsError` that names all problems at once."""
+        given = {
+            name: env[PREFIX + name.upper()].strip()
+            for name in cls.model_fields
+            if env.get(PREFIX + name.upper(), "").strip()
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            problems = {str(e["loc"][0]): e for e in reversed(error.errors())}
+            lines = [
+                _problem(n, problems[n]) for n in cls.model_fields if n in problems
+            ]
+            raise SettingsError("\n".join(lines)) from None
+
+
+def _unsafe(settings: Settings) -> Iterable[InitErrorDetails]:
+    """Yield what only development may do (docs/operate.md lists it)."""
+
+    def problem(name: str, message: str) -> InitErrorDetails:
+        kind = PydanticCustomError("unsafe", "%s" % message)  # noqa: UP031 -- no braces
+        return {"type": kind, "loc": (name,), "input": None}
+
+    for name in ("base_url", "install_keys_url"):
+        if not getattr(settings, name).startswith("https://"):
+            yield problem(name, "production needs https")
+    if any(not url.startswith("https://") for url in settings.accepted_base_urls):
+        yield problem("accepted_base_urls", "production needs https")
+    if any(key.startswith(DEVELOPMENT_KEY) for key in settings.encryption_keys):
+        yield problem("encryption_keys", "a development key is not for production")
+    if settings.ap_js_url != AP_JS_URL:
+        yield problem("ap_js_url", f"production takes only {AP_JS_URL}")
+
+
+def _problem(name: str, error: ErrorDetails) -> str:
+    field: FieldInfo = Settings.model_fields[name]
+    example = field.examples[0] if field.examples else ""
+    message = (
+        "is missing" if error["type"] == "missing" else f"is wrong: {error['msg']}"
+    )
+    return f"{PREFIX}{name.upper()} {message}. {field.description}. Example: {example}"

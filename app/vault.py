@@ -1,0 +1,161 @@
+"""Every secret we keep, in one table: put, accepted, reseal, delete_expired."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.crypto import Keyring, Sealed, Secret
+from app.db import Base, new_id
+
+
+class Owner(NamedTuple):
+    """Whose secret it is, and what kind."""
+
+    tenant_id: uuid.UUID
+    kind: str
+
+
+class SecretVersion(Base):
+    """One value that a secret has or had."""
+
+    __tablename__ = "secret_version"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id"))
+    kind: Mapped[str]
+    generation: Mapped[int]
+    """1 for the first value; the highest one is what we sign with."""
+    sealed: Mapped[Sealed]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    """When it stops being accepted and may be deleted; empty while it is current."""
+
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "kind", "generation"),)
+
+
+class Opened(NamedTuple):
+    """A secret that may be used now, and which version of it this is."""
+
+    secret: Secret
+    generation: int
+
+
+class Age(NamedTuple):
+    """How new a secret is."""
+
+    generation: int
+    created_at: datetime
+
+
+def put(
+    session: Session,
+    keyring: Keyring,
+    owner: Owner,
+    secret: Secret,
+    *,
+    now: datetime,
+    grace: timedelta = timedelta(0),
+) -> int:
+    """Make `secret` the current version; the one before stays accepted for `grace`.
+
+    Return the new generation.
+    """
+    session.execute(
+        sa.update(SecretVersion)
+        .where(_of(owner), SecretVersion.expires_at.is_(None))
+        .values(expires_at=now + grace)
+    )
+    latest = session.scalar(
+        sa.select(sa.func.max(SecretVersion.generation)).where(_of(owner))
+    )
+    row = SecretVersion(
+        id=new_id(now),
+        tenant_id=owner.tenant_id,
+        kind=owner.kind,
+        generation=(latest or 0) + 1,
+        created_at=now,
+    )
+    row.sealed = keyring.seal(secret, context=_context(row))
+    session.add(row)
+    return row.generation
+
+
+def accepted(
+    session: Session, keyring: Keyring, owner: Owner, *, now: datetime
+) -> list[Opened]:
+    """Return the versions to accept, the newest first."""
+    rows = session.scalars(
+        sa.select(SecretVersion)
+        .where(
+            _of(owner),
+            sa.or_(SecretVersion.expires_at.is_(None), SecretVersion.expires_at > now),
+        )
+        .order_by(SecretVersion.generation.desc())
+    )
+    return [
+        Opened(keyring.open(row.sealed, context=_context(row)), row.generation)
+        for row in rows
+    ]
+
+
+def newest(session: Session, owner: Owner) -> Age | None:
+    """Return which version is the newest and since when, without opening it."""
+    row = session.execute(
+        sa.select(SecretVersion.generation, SecretVersion.created_at)
+        .where(_of(owner))
+        .order_by(SecretVersion.generation.desc())
+        .limit(1)
+    ).first()
+    return Age(row.generation, row.created_at) if row else None
+
+
+def expire(session: Session, owner: Owner, *, at: datetime) -> None:
+    """Let every version end `at`; one that ends before keeps its time."""
+    session.execute(
+        sa.update(SecretVersion)
+        .where(
+            _of(owner),
+            sa.or_(SecretVersion.expires_at.is_(None), SecretVersion.expires_at > at),
+        )
+        .values(expires_at=at)
+    )
+
+
+def reseal(session: Session, keyring: Keyring) -> int:
+    """Seal everything with the newest key; return how many needed it."""
+    count = 0
+    for row in session.scalars(sa.select(SecretVersion)):
+        if keyring.is_current(row.sealed):
+            continue
+        context = _context(row)
+        row.sealed = keyring.seal(
+            keyring.open(row.sealed, context=context), context=context
+        )
+        count += 1
+    return count
+
+
+def delete_expired(session: Session, *, now: datetime) -> int:
+    """Forget what may no longer be used; return how many versions went."""
+    gone = session.execute(
+        sa.delete(SecretVersion)
+        .where(SecretVersion.expires_at <= now)
+        .returning(SecretVersion.id)
+    )
+    return len(gone.all())
+
+
+def _of(owner: Owner) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        SecretVersion.tenant_id == owner.tenant_id, SecretVersion.kind == owner.kind
+    )
+
+
+def _context(row: SecretVersion) -> str:
+    # Attack (T5): who can write the database copies his own sealed secret into
+    # another tenant's row, or an old one over a new one, and signs with it. The
+    # ciphertext opens only for this tenant, kind, row and generation.
+    return f"{row.tenant_id}\x1f{row.kind}\x1f{row.id}\x1f{row.generation}"
