@@ -1,0 +1,1 @@
+"""The rest of the Atlassian Connect protocol: its descriptor and its install keys."""

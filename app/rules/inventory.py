@@ -1,0 +1,147 @@
+"""Which rules Jira itself has: the proof that a call's configuration is no invention.
+
+Attack (T1): no signature covers the body of a call, so whoever can swap it could bring
+a rule of his own. A rule is carried out only if Jira, asked by our own signed call, has
+it in that workflow.
+"""
+
+import threading
+import uuid
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from app.connect import descriptor
+from app.jira import Jira
+from app.rules.parsing import rule_hash
+
+KEPT = timedelta(minutes=5)
+"""How long an answer of Jira's is believed."""
+
+PAUSE = timedelta(seconds=10)
+"""How often, at most, a tenant's Jira is asked because a rule was not found."""
+
+SKEW = timedelta(seconds=2)
+"""How far the clocks of web server and worker may be apart."""
+
+MAX_TENANTS = 1000
+
+
+class InventoryBusyError(Exception):
+    """Jira was asked a moment ago, before this call came: ask again after `wait`."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"the rule inventory may be read again in {wait}")
+        self.wait = wait
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One post function of ours in a live workflow, as Jira stores it."""
+
+    workflow: str
+    transition_id: str
+    transition_name: str
+    text: str
+    hash: str
+
+
+class _Wanted(NamedTuple):
+    workflow: str
+    hash: str
+
+
+@dataclass
+class _Known:
+    """What we know of one tenant's rules, and since when."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    read_at: datetime | None = None
+    entries: Mapping[_Wanted, Sequence[Entry]] = field(default_factory=dict)
+
+
+class Inventory:
+    """Every tenant's rules as Jira has them, read when needed. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tenants: OrderedDict[uuid.UUID, _Known] = OrderedDict()
+
+    def find(
+        self,
+        tenant_id: uuid.UUID,
+        jira: Jira,
+        *,
+        workflow: str,
+        text_hash: str,
+        received: datetime,
+        now: datetime,
+    ) -> Sequence[Entry]:
+        """Return the entries of that workflow with that hash; none if Jira has none.
+
+        `received` is when the call came. Raise `InventoryBusyError` if what we know is
+        older than the call, and Jira was asked less than `PAUSE` ago: swapped bodies
+        must not make us hammer it, and a rule published in between is no forgery.
+        `JiraError` and `SendError` are passed on.
+        """
+        known = self._known(tenant_id)
+        wanted = _Wanted(workflow, text_hash)
+        with known.lock:  # one thread asks Jira, the others wait for its answer
+            if known.read_at is None or now - known.read_at >= KEPT:
+                _refresh(known, jira, now)
+            elif wanted not in known.entries and known.read_at <= received + SKEW:
+                wait = known.read_at + PAUSE - now
+                if wait > timedelta(0):
+                    raise InventoryBusyError(wait)
+                _refresh(known, jira, now)
+            return known.entries.get(wanted, ())
+
+    def _known(self, tenant_id: uuid.UUID) -> _Known:
+        with self._lock:
+            known = self._tenants.setdefault(tenant_id, _Known())
+            self._tenants.move_to_end(tenant_id)
+            while len(self._tenants) > MAX_TENANTS:
+                self._tenants.popitem(last=False)
+            return known
+
+
+def _refresh(known: _Known, jira: Jira, now: datetime) -> None:
+    entries: defaultdict[_Wanted, list[Entry]] = defaultdict(list)
+    for page in jira.rule_inventory():
+        for entry in _entries(page):
+            entries[_Wanted(entry.workflow, entry.hash)].append(entry)
+    known.entries = dict(entries)
+    known.read_at = now
+
+
+def _entries(workflow: Mapping[str, Any]) -> list[Entry]:
+    """Return our live post functions of one workflow; a draft's never fire."""
+    place = workflow.get("workflowId") or {}
+    if place.get("draft"):
+        return []
+    found = []
+    for function in workflow.get("postFunctions") or []:
+        stored = function.get("configuration") or {}
+        text = stored.get("value")
+        if not _is_ours(str(function.get("key"))) or stored.get("disabled"):
+            continue
+        if not isinstance(text, str):
+            continue  # added in the editor and never saved
+        transition = function.get("transition") or {}
+        entry = Entry(
+            workflow=str(place.get("name")),
+            transition_id=str(transition.get("id", "")),
+            transition_name=str(transition.get("name", "")),
+            text=text,
+            hash=rule_hash(text),
+        )
+        found.append(entry)
+    return found
+
+
+def _is_ours(key: str) -> bool:
+    # The classic form: `com.atlassian…__countersign-rule`.
+    own = descriptor.POST_FUNCTION
+    return key == own or key.endswith(f"__{own}")

@@ -1,0 +1,88 @@
+"""Runs: a rule to carry out for a transition. Their table is the truth.
+
+`tables` says what is stored; `record` writes a call down at the door; `claims` takes a
+run in hand and `settling` notes what came of it, step by step; `lineage` knows which
+runs led to which; `resolving` takes a person's word where nobody else can tell;
+`listing` reads them for a page.
+"""
+
+from app.runs.claims import Claim, StepClaim, claim, taken_changes
+from app.runs.lineage import (
+    MAX_DEPTH,
+    Parent,
+    parent_by_creation,
+    parent_by_transition,
+    spent,
+)
+from app.runs.listing import (
+    ListedAttempt,
+    ListedRun,
+    ListedStep,
+    latest,
+)
+from app.runs.record import Call, record
+from app.runs.resolving import NoSuchRunError, resolve
+from app.runs.settling import (
+    Answer,
+    Confirmation,
+    LostClaimError,
+    PlannedStep,
+    TenantGoneError,
+    begin_step,
+    change_state,
+    confirm,
+    plan_steps,
+    rest,
+    settle_attempt,
+    settle_step,
+)
+from app.runs.tables import (
+    Attempt,
+    AttemptOutcome,
+    Role,
+    Run,
+    RunState,
+    RunStep,
+    StepState,
+    Why,
+)
+
+__all__ = [
+    "MAX_DEPTH",
+    "Answer",
+    "Attempt",
+    "AttemptOutcome",
+    "Call",
+    "Claim",
+    "Confirmation",
+    "ListedAttempt",
+    "ListedRun",
+    "ListedStep",
+    "LostClaimError",
+    "NoSuchRunError",
+    "Parent",
+    "PlannedStep",
+    "Role",
+    "Run",
+    "RunState",
+    "RunStep",
+    "StepClaim",
+    "StepState",
+    "TenantGoneError",
+    "Why",
+    "begin_step",
+    "change_state",
+    "claim",
+    "confirm",
+    "latest",
+    "parent_by_creation",
+    "parent_by_transition",
+    "plan_steps",
+    "record",
+    "resolve",
+    "rest",
+    "settle_attempt",
+    "settle_step",
+    "spent",
+    "taken_changes",
+]

@@ -1,0 +1,134 @@
+"""Takes a run in hand: one worker at a time, by lease and fence."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, undefer
+
+from app.runs.tables import (
+    Role,
+    Run,
+    RunState,
+    RunStep,
+    StepState,
+    Why,
+)
+
+LEASE = timedelta(seconds=60)
+"""How long a claimed run may stay silent before another worker takes it; longer than
+the deadline of one request, and renewed whenever something is settled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepClaim:
+    """A step as it stood when its run was claimed."""
+
+    id: uuid.UUID
+    role: Role
+    position: int
+    state: StepState
+    config: Mapping[str, Any]
+    act: str | None
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A run as it stood when it was claimed. `fence` shuts out who overslept."""
+
+    run_id: uuid.UUID
+    fence: int
+    tenant_id: uuid.UUID
+    state: RunState
+    received_at: datetime
+    tries: int
+    issue_id: str
+    config: str
+    rule_hash: str
+    token_hash: str
+    unverified_hint: Mapping[str, Any]
+    facts: Mapping[str, Any] | None
+    depth: int
+    why: Why | None
+    message: str | None
+    steps: tuple[StepClaim, ...]
+
+
+def claim(session: Session, *, now: datetime) -> Claim | None:
+    """Take the longest due run, including one whose worker went silent."""
+    run = session.scalar(
+        sa.select(Run)
+        .where(
+            Run.due_at <= now,
+            sa.or_(Run.lease_until.is_(None), Run.lease_until <= now),
+        )
+        .order_by(Run.due_at, Run.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .options(undefer(Run.config), undefer(Run.unverified_hint))
+    )
+    if run is None:
+        return None
+    run.lease_until = now + LEASE
+    run.fence += 1
+    run.tries += 1
+    steps = session.scalars(
+        sa.select(RunStep).where(
+            RunStep.tenant_id == run.tenant_id, RunStep.run_id == run.id
+        )
+    )
+    return Claim(
+        run_id=run.id,
+        fence=run.fence,
+        tenant_id=run.tenant_id,
+        state=run.state,
+        received_at=run.received_at,
+        tries=run.tries,
+        issue_id=run.issue_id,
+        config=run.config,
+        rule_hash=run.rule_hash,
+        token_hash=run.token_hash,
+        unverified_hint=run.unverified_hint,
+        facts=run.facts,
+        depth=run.depth,
+        why=run.why,
+        message=run.message,
+        steps=tuple(sorted(map(step_claim, steps), key=_order)),
+    )
+
+
+def taken_changes(session: Session, claim: Claim) -> frozenset[str]:
+    """Return the history entries that other runs of this rule already stand for."""
+    return frozenset(
+        entry
+        for entry in session.scalars(
+            sa.select(Run.history_id).where(
+                Run.tenant_id == claim.tenant_id,
+                Run.issue_id == claim.issue_id,
+                Run.rule_hash == claim.rule_hash,
+                Run.id != claim.run_id,
+                Run.replay_of.is_(None),
+            )
+        )
+        if entry is not None
+    )
+
+
+def step_claim(row: RunStep) -> StepClaim:
+    return StepClaim(
+        id=row.id,
+        role=row.role,
+        position=row.position,
+        state=row.state,
+        config=row.config,
+        act=row.act,
+        tries=row.tries,
+    )
+
+
+def _order(step: StepClaim) -> tuple[int, int]:
+    return (list(Role).index(step.role), step.position)

@@ -1,0 +1,63 @@
+"""Writes a verified call down at the door, once (rule T2)."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import db
+from app.runs.tables import Run, RunState
+from app.tenants import Door
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a door heard: its sender is verified, its content is not."""
+
+    door: Door
+    tenant_id: uuid.UUID
+    token_hash: str
+    """Stands for the token's signed part; the token itself is not kept."""
+    raw_body: bytes
+    issue_id: str
+    config: str
+    rule_hash: str
+    unverified_hint: dict[str, Any]
+    webhook_id: str | None
+
+    @property
+    def call_hash(self) -> str:
+        """Stand for exactly this call: the same token with the same body."""
+        return hashlib.sha256(
+            self.token_hash.encode() + b"\x00" + self.raw_body
+        ).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"Call(tenant={self.tenant_id}, issue={self.issue_id})"
+
+
+def record(session: Session, call: Call, *, now: datetime) -> uuid.UUID | None:
+    """Promise to look into the call; the promise holds once the caller commits.
+
+    Return None for a call that was recorded before: Jira's retry, or a replay. Two
+    transitions in one second may carry identical tokens, so the body counts too.
+    """
+    run = {
+        "id": db.new_id(now),
+        "tenant_id": call.tenant_id,
+        "door": call.door,
+        "state": RunState.RECEIVED,
+        "received_at": now,
+        "due_at": now,
+        "issue_id": call.issue_id,
+        "config": call.config,
+        "rule_hash": call.rule_hash,
+        "unverified_hint": call.unverified_hint,
+        "webhook_id": call.webhook_id,
+        "token_hash": call.token_hash,
+        "call_hash": call.call_hash,
+    }
+    return db.insert_once(session, Run, run)

@@ -1,0 +1,56 @@
+"""What a person says of a step that nobody could tell from outside."""
+
+import uuid
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.runs.tables import Role, Run, RunState, RunStep, StepState
+
+
+class NoSuchRunError(LookupError):
+    """This tenant has no such run, or the run no such step."""
+
+
+def resolve(
+    session: Session,
+    tenant_id: uuid.UUID,
+    run_id: uuid.UUID,
+    step_id: uuid.UUID,
+    *,
+    happened: bool,
+    now: datetime,
+) -> bool:
+    """Settle an ambiguous step by hand and let its run go on; it is due at once.
+
+    Return False if the step is not ambiguous (any more). Raise `NoSuchRunError` for
+    another tenant's ids as for made-up ones (rule T5).
+    """
+    step = session.scalar(
+        sa.select(RunStep)
+        .where(
+            RunStep.tenant_id == tenant_id,
+            RunStep.run_id == run_id,
+            RunStep.id == step_id,
+        )
+        .with_for_update()
+    )
+    if step is None:
+        raise NoSuchRunError(run_id)
+    if step.state is not StepState.AMBIGUOUS:
+        return False
+    step.state = StepState.DONE if happened else StepState.PENDING
+    step.settled_at = now if happened else None
+    failing = step.role is Role.ON_FAILURE
+    session.execute(
+        sa.update(Run)
+        .where(Run.tenant_id == tenant_id, Run.id == run_id)
+        .values(
+            state=RunState.FAILING if failing else RunState.RUNNING,
+            due_at=now,
+            finished_at=None,
+            tries=0,
+        )
+    )
+    return True

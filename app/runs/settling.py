@@ -1,0 +1,239 @@
+"""Settles a claimed run: step by step, each in a transaction of its own, fenced."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.db import new_id, printable
+from app.runs import claims
+from app.runs.claims import Claim, StepClaim, step_claim
+from app.runs.tables import (
+    Attempt,
+    AttemptOutcome,
+    Role,
+    Run,
+    RunState,
+    RunStep,
+    StepState,
+    Why,
+)
+
+MESSAGE_LIMIT = 600
+"""Characters kept of why something failed or rests."""
+
+
+class LostClaimError(Exception):
+    """The lease ran out and another worker has the run: change nothing, walk away."""
+
+
+class TenantGoneError(Exception):
+    """The tenant may not be acted for any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStep:
+    """A step to be added to a run."""
+
+    role: Role
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of sending a step's call."""
+
+    outcome: AttemptOutcome
+    status: int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """What Jira's own answers say about the change that a call reported."""
+
+    facts: dict[str, Any]
+    history_id: str
+    rule_id: str | None
+    rule_name: str | None
+    depth: int
+    caused_by: uuid.UUID | None
+
+
+def confirm(
+    session: Session, claim: Claim, confirmation: Confirmation, *, now: datetime
+) -> None:
+    """Note what Jira confirmed; from here on the run is believed.
+
+    The unique key over issue, change and rule decides a race of two calls for one
+    change: the loser's transaction fails with `sqlalchemy.exc.IntegrityError`.
+    """
+    _update(
+        session,
+        claim,
+        state=RunState.RUNNING,
+        facts=confirmation.facts,
+        history_id=confirmation.history_id,
+        rule_id=confirmation.rule_id,
+        rule_name=confirmation.rule_name,
+        depth=confirmation.depth,
+        caused_by=confirmation.caused_by,
+        lease_until=now + claims.LEASE,
+        tries=0,
+    )
+
+
+def plan_steps(
+    session: Session, claim: Claim, steps: Sequence[PlannedStep], *, now: datetime
+) -> tuple[StepClaim, ...]:
+    """Add steps to the run, in their order."""
+    rows = [
+        RunStep(
+            id=new_id(now),
+            tenant_id=claim.tenant_id,
+            run_id=claim.run_id,
+            role=step.role,
+            position=position,
+            state=StepState.PENDING,
+            config=step.config,
+            tries=0,
+        )
+        for position, step in enumerate(steps)
+    ]
+    session.add_all(rows)
+    return tuple(map(step_claim, rows))
+
+
+def begin_step(
+    session: Session,
+    claim: Claim,
+    step: StepClaim,
+    *,
+    act: str,
+    to_status: str | None,
+    now: datetime,
+) -> uuid.UUID:
+    """Note that the step's call is about to be sent; return the attempt's id.
+
+    From this commit until the step is settled it is ambiguous: whoever claims the run
+    next looks before repeating it.
+    """
+    _update(session, claim, lease_until=now + claims.LEASE)
+    _update_step(
+        session, claim, step, state=StepState.BEGUN, act=act, tries=RunStep.tries + 1
+    )
+    attempt = Attempt(
+        id=new_id(now),
+        tenant_id=claim.tenant_id,
+        run_step_id=step.id,
+        begun_at=now,
+        issue_id=claim.issue_id,
+        to_status=to_status,
+    )
+    session.add(attempt)
+    return attempt.id
+
+
+def settle_step(
+    session: Session,
+    claim: Claim,
+    step: StepClaim,
+    *,
+    state: StepState,
+    message: str | None = None,
+    now: datetime,
+) -> None:
+    """Note how the step stands now, and renew the lease."""
+    settled = state in {StepState.DONE, StepState.FAILED}
+    progress = {"tries": 0} if settled else {}
+    _update(session, claim, lease_until=now + claims.LEASE, **progress)
+    _update_step(
+        session,
+        claim,
+        step,
+        state=state,
+        message=_clean(message),
+        settled_at=now if settled else None,
+    )
+
+
+def settle_attempt(
+    session: Session,
+    claim: Claim,
+    attempt_id: uuid.UUID,
+    answer: Answer,
+    *,
+    now: datetime,
+) -> None:
+    """Note what came of one try."""
+    session.execute(
+        sa.update(Attempt)
+        .where(Attempt.tenant_id == claim.tenant_id, Attempt.id == attempt_id)
+        .values(
+            outcome=answer.outcome,
+            status=answer.status,
+            message=_clean(answer.message),
+            settled_at=now,
+        )
+    )
+
+
+def rest(session: Session, claim: Claim, *, until: datetime, message: str) -> None:
+    """Give the run back, due `until`; nothing of it is forgotten."""
+    _update(session, claim, due_at=until, lease_until=None, message=_clean(message))
+
+
+def change_state(
+    session: Session,
+    claim: Claim,
+    state: RunState,
+    *,
+    why: Why | None = None,
+    message: str | None = None,
+    now: datetime,
+) -> None:
+    """Move the run on, and end it when the state is an end."""
+    ended = state not in {RunState.RECEIVED, RunState.RUNNING, RunState.FAILING}
+    values: dict[str, Any] = {"state": state, "lease_until": now + claims.LEASE}
+    if why is not None:
+        values |= {"why": why, "message": _clean(message)}
+    if ended:
+        values |= {"finished_at": now, "due_at": None, "lease_until": None}
+    _update(session, claim, **values)
+
+
+def _clean(message: str | None) -> str | None:
+    # It may quote what Jira answered, and whatever a reporter wrote.
+    return None if message is None else printable(message, limit=MESSAGE_LIMIT)
+
+
+def _update(session: Session, claim: Claim, **values: Any) -> None:  # noqa: ANN401
+    kept = session.execute(
+        sa.update(Run)
+        .where(
+            Run.tenant_id == claim.tenant_id,
+            Run.id == claim.run_id,
+            Run.fence == claim.fence,
+        )
+        .values(values)
+        .returning(Run.id)
+    )
+    if kept.first() is None:
+        raise LostClaimError(claim.run_id)
+
+
+def _update_step(
+    session: Session,
+    claim: Claim,
+    step: StepClaim,
+    **values: Any,  # noqa: ANN401
+) -> None:
+    session.execute(
+        sa.update(RunStep)
+        .where(RunStep.tenant_id == claim.tenant_id, RunStep.id == step.id)
+        .values(values)
+    )

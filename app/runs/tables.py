@@ -1,0 +1,206 @@
+"""What is stored of a run, its steps and their attempts."""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+from app.tenants import Door
+
+
+class RunState(StrEnum):
+    RECEIVED = "received"
+    """Recorded at the door; nothing it says is believed yet."""
+    RUNNING = "running"
+    """Confirmed by Jira; its steps are being carried out."""
+    FAILING = "failing"
+    """A step failed; what the rule does on failure is being carried out."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """The rule's conditions did not hold: nothing was to be done."""
+    UNCONFIRMED = "unconfirmed"
+    """Jira did not confirm what the unsigned body said: nothing was done."""
+    DUPLICATE = "duplicate"
+    """Another run carries out the same rule for the same change."""
+    AMBIGUOUS = "ambiguous"
+    """Nobody can tell whether a step happened: a person must say."""
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    BEGUN = "begun"
+    """Its call may be under way, done or lost: look before repeating it."""
+    DONE = "done"
+    FAILED = "failed"
+    AMBIGUOUS = "ambiguous"
+
+
+class Role(StrEnum):
+    """Why a step is part of the run; also the order of the parts."""
+
+    STEP = "step"
+    ON_SUCCESS = "on-success"
+    ON_FAILURE = "on-failure"
+
+
+class AttemptOutcome(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+    """The answer says that it did not happen and will not."""
+    RETRY = "retry"
+    """The answer says that it did not happen this time."""
+    UNKNOWN = "unknown"
+    """There was no answer, or one that says nothing."""
+
+
+class Why(StrEnum):
+    """Why a run ended as it did, or rests; `message` says it to people."""
+
+    BROKEN_RULE = "broken-rule"
+    CONDITION_ERROR = "condition-error"
+    STEP_FAILED = "step-failed"
+    LOOP = "loop"
+    OVER_BUDGET = "over-budget"
+    NO_SUCH_ISSUE = "no-such-issue"
+    NO_SUCH_CHANGE = "no-such-change"
+    NO_SUCH_RULE = "no-such-rule"
+    SAME_CHANGE = "same-change"
+    JIRA_REFUSES_US = "jira-refuses-us"
+    JIRA_UNREACHABLE = "jira-unreachable"
+    TENANT_GONE = "tenant-gone"
+    CANNOT_TELL = "cannot-tell"
+
+
+class Run(Base):
+    """A rule to carry out for one change of one issue, and how far that got."""
+
+    __tablename__ = "run"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id"))
+    door: Mapped[Door]
+    state: Mapped[RunState]
+    why: Mapped[Why | None]
+    message: Mapped[str | None]
+    received_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When a worker may take it: at once, or after a back-off. Empty once finished."""
+    lease_until: Mapped[datetime | None]
+    """Until when it is in one worker's hands."""
+    fence: Mapped[int] = mapped_column(default=0)
+    """Counts claims; a worker that overslept its lease settles nothing."""
+    tries: Mapped[int] = mapped_column(default=0)
+    """Claims since something was settled last; a run that gets nowhere ends."""
+
+    issue_id: Mapped[str]
+    """Unconfirmed until the run is; the only part of the body that we look up by."""
+    config: Mapped[str] = mapped_column(deferred=True)
+    """The rule as Jira sent it; later edits do not reach back."""
+    rule_hash: Mapped[str]
+    unverified_hint: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    """What the body says of the transition: where to look, never what to believe."""
+
+    rule_id: Mapped[str | None]
+    rule_name: Mapped[str | None]
+    history_id: Mapped[str | None]
+    """The entry of Jira's history that is the change; for a looped transition, which
+    leaves none, what stands for the token that reported it."""
+    facts: Mapped[dict[str, Any] | None]
+    """What Jira confirmed: issue key, project, transition, statuses, actor."""
+
+    webhook_id: Mapped[str | None]
+    token_hash: Mapped[str]
+    call_hash: Mapped[str]
+    depth: Mapped[int] = mapped_column(default=0)
+    caused_by: Mapped[uuid.UUID | None]
+    replay_of: Mapped[uuid.UUID | None]
+
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "caused_by"], ["run.tenant_id", "run.id"]
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "replay_of"], ["run.tenant_id", "run.id"]
+        ),
+        sa.UniqueConstraint("tenant_id", "call_hash"),
+        # An identifier of Jira's is unsigned, so it only ever *joins* what is equal.
+        sa.UniqueConstraint("tenant_id", "webhook_id", "rule_hash"),
+        sa.Index(
+            "uq_run_tenant_id_issue_id_history_id_rule_hash",
+            "tenant_id",
+            "issue_id",
+            "history_id",
+            "rule_hash",
+            unique=True,
+            sqlite_where=sa.text("replay_of IS NULL AND history_id IS NOT NULL"),
+            postgresql_where=sa.text("replay_of IS NULL AND history_id IS NOT NULL"),
+        ),
+        sa.Index(None, "tenant_id", "received_at"),
+    )
+
+
+class RunStep(Base):
+    """One thing to do in a run, settled in a transaction of its own."""
+
+    __tablename__ = "run_step"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    """Also the delivery id: the same over all attempts."""
+    tenant_id: Mapped[uuid.UUID]
+    run_id: Mapped[uuid.UUID]
+    role: Mapped[Role]
+    position: Mapped[int]
+    state: Mapped[StepState]
+    config: Mapped[dict[str, Any]]
+    """The step as the rule has it, `{"do": …}`."""
+    act: Mapped[str | None]
+    """The call that was decided, as JSON: what a look looks for."""
+    tries: Mapped[int] = mapped_column(default=0)
+    message: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "run_id"], ["run.tenant_id", "run.id"], ondelete="CASCADE"
+        ),
+        sa.UniqueConstraint("tenant_id", "id"),
+        sa.UniqueConstraint("tenant_id", "run_id", "role", "position"),
+    )
+
+
+class Attempt(Base):
+    """One try at one step: begun before its call is sent, settled after its answer."""
+
+    __tablename__ = "attempt"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[uuid.UUID]
+    run_step_id: Mapped[uuid.UUID]
+    begun_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    outcome: Mapped[AttemptOutcome | None]
+    """Empty while it is under way, and for ever if its worker was killed."""
+    status: Mapped[int | None]
+    """The HTTP status of the answer."""
+    message: Mapped[str | None]
+    issue_id: Mapped[str]
+    to_status: Mapped[str | None]
+    """The status that it moves the issue to: so we know our own echo (rule T12)."""
+
+    __table_args__ = (
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "run_step_id"],
+            ["run_step.tenant_id", "run_step.id"],
+            ondelete="CASCADE",
+        ),
+        sa.Index(None, "tenant_id", "run_step_id"),
+        sa.Index(None, "tenant_id", "issue_id", "begun_at"),
+    )

@@ -1,0 +1,249 @@
+"""Carries out one step: look if it was begun, plan, note, send, settle."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app import runs
+from app.http import SendError
+from app.jira import Issue, Jira, JiraError
+from app.runs import (
+    Answer,
+    AttemptOutcome,
+    Claim,
+    Role,
+    RunState,
+    StepClaim,
+    StepState,
+    Why,
+)
+from app.runtime import Runtime
+from app.steps import STEPS
+from app.steps.base import Act, Context, Looked, Step, StepError
+from app.steps.view import view
+from app.tenants import State, Tenant
+from app.worker.retrying import may_pass, perhaps_done, retry_time
+
+log = logging.getLogger(__name__)
+
+LOOKS = tuple(timedelta(seconds=s) for s in (2, 5, 10, 20, 40))
+"""Waits between looks that cannot decide; after the last one a person must."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How far a step got: done, failed with a message, or open (it rests or waits)."""
+
+    failure: str | None = None
+    is_open: bool = False
+
+
+DONE = End()
+OPEN = End(is_open=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepping:
+    """The steps of one confirmed run, each settled in a transaction of its own."""
+
+    runtime: Runtime
+    claim: Claim
+    jira: Jira
+    issue: Issue
+    facts: Mapping[str, Any]
+
+    def carry_out(self, row: StepClaim) -> End:
+        """Carry the step to its end, or to where it has to wait.
+
+        A failed step of the rule itself is not settled here: its caller does that in
+        one transaction with what the rule does on failure.
+        """
+        try:
+            step = STEPS[row.config["do"]].model_validate(dict(row.config))
+            context = self._context(row)
+            if row.state is StepState.BEGUN and row.act is not None:
+                looked = step.look(context, Act.from_json(row.act))
+                if looked is not Looked.NOT_DONE:
+                    return self._after_look(row, looked)
+            act = step.plan(context)
+        except StepError as error:
+            return self._failed(row, str(error))
+        except (JiraError, SendError) as error:
+            return self._wait(row, error)
+        except Exception as error:
+            # A fault of ours, or a value that nobody thought of. It fails this step,
+            # visibly, and not the worker that carries everybody's runs.
+            log.exception("run=%s step=%s", self.claim.run_id, row.id)
+            return self._failed(row, f"a fault of Countersign: {type(error).__name__}")
+        if act is None:
+            return self._done(row, "nothing was left to do")
+        return self._send(row, step, context, act)
+
+    def _send(self, row: StepClaim, step: Step, context: Context, act: Act) -> End:
+        with self.runtime.sessions.begin() as session:
+            self._refuse_if_gone(session)
+            attempt = runs.begin_step(
+                session,
+                self.claim,
+                row,
+                act=act.to_json(),
+                to_status=act.to_status,
+                now=self.runtime.now(),
+            )
+        error: JiraError | SendError | None = None
+        try:
+            answer = self.jira.call(act.method, act.path, body=act.body)
+            if act.expects_answer and answer is None:
+                raise SendError("the answer is empty", sent=True)  # noqa: TRY301
+        except (JiraError, SendError) as caught:
+            error = caught
+        with self.runtime.sessions.begin() as session:
+            runs.settle_attempt(
+                session, self.claim, attempt, _answer(error), now=self.runtime.now()
+            )
+            if error is None:
+                self._settle(session, row, StepState.DONE)
+            elif may_pass(error) and not perhaps_done(error):
+                self._settle(session, row, StepState.PENDING, str(error))
+        if error is None:
+            return DONE
+        if not may_pass(error):
+            return self._failed(row, str(error))
+        return self._wait(row, error, last=(step, context, act))
+
+    def _refuse_if_gone(self, session: Session) -> None:
+        """Send nothing more for a site that was uninstalled while we were at it."""
+        tenant = session.get_one(Tenant, self.claim.tenant_id)
+        if tenant.state is not State.ACTIVE:
+            raise runs.TenantGoneError(tenant.state)
+
+    def _wait(
+        self,
+        row: StepClaim,
+        error: JiraError | SendError,
+        *,
+        last: tuple[Step, Context, Act] | None = None,
+    ) -> End:
+        """Rest until the next try; when there is none, look a last time and end."""
+        at = retry_time(error, self.claim.tries, now=self.runtime.now())
+        if at is not None:
+            return self._rest(at, str(error))
+        if last is None or not perhaps_done(error):
+            return self._failed(row, str(error))
+        step, context, act = last
+        try:
+            looked = step.look(context, act)
+        except (StepError, JiraError, SendError):
+            looked = Looked.UNDECIDED
+        match looked:
+            case Looked.DONE:
+                return self._done(row, "found done")
+            case Looked.NOT_DONE:
+                return self._failed(row, str(error))
+            case Looked.UNDECIDED:
+                return self._ambiguous(row)
+
+    def _after_look(self, row: StepClaim, looked: Looked) -> End:
+        if looked is Looked.DONE:
+            return self._done(row, "found done")
+        if self.claim.tries > len(LOOKS):
+            return self._ambiguous(row)
+        wait = LOOKS[max(self.claim.tries, 1) - 1]
+        return self._rest(
+            self.runtime.now() + wait, "looking whether the last try had its effect"
+        )
+
+    def _rest(self, until: datetime, message: str) -> End:
+        with self.runtime.sessions.begin() as session:
+            runs.rest(session, self.claim, until=until, message=message)
+        return OPEN
+
+    def _done(self, row: StepClaim, message: str) -> End:
+        with self.runtime.sessions.begin() as session:
+            self._settle(session, row, StepState.DONE, message)
+        return DONE
+
+    def _failed(self, row: StepClaim, message: str) -> End:
+        if row.role is Role.ON_FAILURE:
+            with self.runtime.sessions.begin() as session:
+                self._settle(session, row, StepState.FAILED, message)
+        return End(failure=message)
+
+    def _ambiguous(self, row: StepClaim) -> End:
+        now = self.runtime.now()
+        message = (
+            f"nobody can tell whether step {row.position + 1} ({title_of(row)})"
+            " had its effect: look in Jira, then say so here"
+        )
+        with self.runtime.sessions.begin() as session:
+            self._settle(session, row, StepState.AMBIGUOUS, message)
+            runs.change_state(
+                session,
+                self.claim,
+                RunState.AMBIGUOUS,
+                why=Why.CANNOT_TELL,
+                message=message,
+                now=now,
+            )
+        return OPEN
+
+    def _settle(
+        self,
+        session: Session,
+        row: StepClaim,
+        state: StepState,
+        message: str | None = None,
+    ) -> None:
+        runs.settle_step(
+            session,
+            self.claim,
+            row,
+            state=state,
+            message=message,
+            now=self.runtime.now(),
+        )
+
+    def _context(self, row: StepClaim) -> Context:
+        facts = self.facts
+        transition = {
+            "id": facts["transition_id"],
+            "name": facts["transition"],
+            "from": facts["from"],
+            "to": facts["to"],
+        }
+        return Context(
+            run_id=self.claim.run_id,
+            step_id=row.id,
+            issue=self.issue,
+            view=view(
+                self.issue,
+                transition=transition,
+                actor=facts["actor"],
+                run={"id": str(self.claim.run_id)},
+            ),
+            actor=facts["actor"],
+            jira=self.jira,
+        )
+
+
+def title_of(row: StepClaim) -> str:
+    """Return what the editor calls the step."""
+    known = STEPS.get(row.config["do"])
+    return known.title if known else str(row.config["do"])
+
+
+def _answer(error: JiraError | SendError | None) -> Answer:
+    if error is None:
+        return Answer(outcome=AttemptOutcome.DONE)
+    if not may_pass(error):
+        outcome = AttemptOutcome.REFUSED
+    elif perhaps_done(error):
+        outcome = AttemptOutcome.UNKNOWN
+    else:
+        outcome = AttemptOutcome.RETRY
+    status = error.status if isinstance(error, JiraError) else None
+    return Answer(outcome=outcome, status=status, message=str(error))
