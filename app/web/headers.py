@@ -1,0 +1,99 @@
+"""What every answer carries, whatever it is: the browser's part of our safety."""
+
+import functools
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from flask import Flask, Response, g, request, send_from_directory, url_for
+
+from app.settings import Settings
+from app.web.context import runtime
+
+STATIC = Path(__file__).parents[1] / "static"
+CACHEABLE = frozenset({"static"})
+"""Endpoints whose answers hold nothing of a tenant's."""
+
+
+def init_app(flask: Flask) -> None:
+    flask.after_request(_secure)
+
+
+def static_file(name: str) -> Response:
+    response = send_from_directory(STATIC, name)
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+def static_url(name: str) -> str:
+    """Return the address of a file of ours, new whenever its content is."""
+    return url_for("static", name=name, v=_fingerprint(name))
+
+
+@functools.cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _secure(response: Response) -> Response:
+    # Atlassian's scanner (connect-security-req-tester) wants these on errors as well.
+    headers = response.headers
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    if request.endpoint not in CACHEABLE or response.status_code >= 400:  # noqa: PLR2004
+        headers["Cache-Control"] = "no-cache, no-store"
+    headers["Content-Security-Policy"] = _policy(response)
+    return response
+
+
+def _policy(response: Response) -> str:
+    """Return the content policy: strict for pages, nothing at all for the rest."""
+    if response.mimetype != "text/html":
+        return "default-src 'none'; frame-ancestors 'none'"
+    settings, caller = runtime().settings, g.get("caller")
+    library = _origin(settings.ap_js_url)
+    if caller is None:
+        # A refusal, the same for everybody. Nobody is verified whose origins we could
+        # name, and in a frame that nobody may show the person would read nothing.
+        return _directives(
+            script_src=[library],
+            style_src=["'self'", library],
+            frame_ancestors=_sites(settings),
+        )
+    return _directives(
+        script_src=["'self'", library],
+        style_src=["'self'", library],
+        img_src=["'self'", "data:"],
+        font_src=["'self'"],
+        connect_src=["'self'"],
+        frame_ancestors=[o for o in caller.origins if _may_frame(o, settings)],
+    )
+
+
+def _directives(**sources: Iterable[str]) -> str:
+    directives = {
+        "default-src": "'none'",
+        "form-action": "'none'",
+        "base-uri": "'none'",
+    }
+    for name, allowed in sources.items():
+        directives[name.replace("_", "-")] = " ".join(allowed) or "'none'"
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def _sites(settings: Settings) -> Iterable[str]:
+    """Yield every origin at which a site of ours may be (rule T3)."""
+    scheme, port = ("http", ":*") if settings.development else ("https", "")
+    for suffix in settings.site_suffixes:
+        yield f"{scheme}://{'*' if suffix.startswith('.') else ''}{suffix}{port}"
+
+
+def _may_frame(origin: str, settings: Settings) -> bool:
+    # Development's sandbox is plain http on loopback (docs/operate.md).
+    return origin.startswith("https://") or settings.development
+
+
+def _origin(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"

@@ -1,0 +1,114 @@
+"""Installs and uninstalls that Atlassian signed, and the notices that follow them."""
+
+from typing import Any
+
+from flask import Blueprint, g
+from flask.typing import ResponseReturnValue
+
+from app import audit, tenants
+from app.crypto import Secret
+from app.tenants import Installed, Tenant
+from app.tokens.checks import Reason, Refused
+from app.tokens.connect import Verified
+from app.web import bodies
+from app.web.context import caller, runtime
+from app.web.errors import BadRequestError
+
+signed = Blueprint("lifecycle", __name__, url_prefix="/lifecycle")
+notices = Blueprint("notices", __name__, url_prefix="/lifecycle")
+
+SECRET_SIZE = 400
+"""Bytes that Atlassian says a shared secret may have."""
+
+SECRET_LEAST = 32
+"""Fewer are guessed; RFC 7518 asks as many of a key for HS256."""
+
+
+@signed.post("/installed")
+def installed() -> ResponseReturnValue:
+    """Keep the site and the secret it shares with us."""
+    verified = _verified_sender()
+    body = bodies.read_object()
+    installation = Installed(
+        client_key=verified.issuer,
+        shared_secret=_shared_secret(body),
+        base_url=tenants.check_site(
+            runtime().settings, bodies.text(body, "baseUrl", limit=200)
+        ),
+        display_url=_display_url(body.get("displayUrl")),
+    )
+    with runtime().sessions.begin() as session:
+        tenants.install(
+            session,
+            runtime().keyring,
+            runtime().settings,
+            verified,
+            installation,
+            now=runtime().now(),
+        )
+    return "", 204
+
+
+@signed.post("/uninstalled")
+def uninstalled() -> ResponseReturnValue:
+    """Close the site's door."""
+    verified = _verified_sender()
+    with runtime().sessions.begin() as session:
+        tenants.uninstall(session, runtime().settings, verified, now=runtime().now())
+    return "", 204
+
+
+@notices.post("/enabled")
+def enabled() -> ResponseReturnValue:
+    """Note that Jira says we are switched on."""
+    return _note(is_enabled=True)
+
+
+@notices.post("/disabled")
+def disabled() -> ResponseReturnValue:
+    """Note that Jira says we are switched off; it is shown, and changes nothing."""
+    return _note(is_enabled=False)
+
+
+def _verified_sender() -> Verified:
+    """Return the token's verdict once the unsigned body agrees with it.
+
+    Attack: one site's genuine token with another site's name in the body.
+    """
+    verified: Verified = g.verified
+    body = bodies.read_object()
+    if body.get("clientKey") != verified.issuer:
+        raise Refused(Reason.BODY_MISMATCH, "clientKey")
+    if body.get("key", runtime().settings.app_key) != runtime().settings.app_key:
+        raise Refused(Reason.BODY_MISMATCH, "key")
+    return verified
+
+
+def _shared_secret(body: dict[str, Any]) -> Secret:
+    """Return the site's secret, opaque as it is, if it can be used to sign at all."""
+    text = bodies.text(body, "sharedSecret", limit=SECRET_SIZE)
+    if len(text.encode()) > SECRET_SIZE or len(text) < SECRET_LEAST:
+        raise BadRequestError("sharedSecret is too long or too short")
+    if text.startswith(("-----BEGIN", "ssh-")):
+        # A public key as a shared secret is the beginning of a known attack, and our
+        # library signs nothing with one.
+        raise BadRequestError("sharedSecret is a key, not a secret")
+    return Secret(text)
+
+
+def _display_url(value: object) -> str | None:
+    """Return the address that people see, where it is one that may frame our pages."""
+    if not isinstance(value, str) or len(value) > 200:  # noqa: PLR2004
+        return None
+    host = value.removeprefix("https://").rstrip("/")
+    plain = host.replace("-", "").replace(".", "")
+    return f"https://{host}" if plain.isalnum() and plain.isascii() else None
+
+
+def _note(*, is_enabled: bool) -> ResponseReturnValue:
+    now = runtime().now()
+    with runtime().sessions.begin() as session:
+        session.get_one(Tenant, caller().tenant_id).enabled = is_enabled
+        kind = "enabled" if is_enabled else "disabled"
+        audit.record(session, caller().tenant_id, kind, actor="jira", now=now)
+    return "", 204
