@@ -1,0 +1,239 @@
+"""One Jira: its world, its add-on, its queue; what tests and pages hold on to."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sandbox import (
+    catalogue,
+    comments,
+    creation,
+    iframes,
+    issues,
+    people,
+    seed,
+    transitions,
+    wire,
+    workflow,
+    world,
+)
+from sandbox.addon import Addon, Answer
+from sandbox.firing import MODULE, Firing, settle
+from sandbox.traffic import Traffic
+from sandbox.world import Issue, PostFunction, Site, World
+
+Json = dict[str, Any]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class ArmedAnswer:
+    """What the add-on gets instead of an answer, once."""
+
+    status: int
+    """0: the true answer, but late."""
+    retry_after: int = 0
+    delay: float = 0.0
+
+    @property
+    def words(self) -> str:
+        if not self.status:
+            return f"the true one, {self.delay:g} s late"
+        wait = f" with Retry-After: {self.retry_after}" if self.retry_after else ""
+        return f"{self.status}{wait}"
+
+
+@dataclass(kw_only=True)
+class Jira:
+    """A site with its add-on.
+
+    `background=True` delivers post functions by itself; with False call
+    `deliver_pending()`, which delivers what is due by `now`.
+    """
+
+    now: Callable[[], datetime] = utc_now
+    addon_base_url: str = "http://127.0.0.1:8040"
+    base_url: str = "http://localhost:8041"
+    transport: wire.Transport = wire.send
+    background: bool = True
+    state_path: Path | None = None
+    lag: float = 10.0
+    """Seconds until the search sees a change."""
+    retry_seconds: float = 3.0
+    """Before the first retry of a post function; it doubles each time."""
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self.traffic = Traffic()
+        self.armed_answers: deque[ArmedAnswer] = deque()
+        saved = self.state_path is not None and self.state_path.exists()
+        state = (
+            world.load(self.state_path)
+            if self.state_path is not None and saved
+            else world.fresh(self.base_url)
+        )
+        self.base_url = state.site.base_url
+        self.world = World(state, clock=self.now, path=self.state_path)
+        self._connect()
+        if not saved:
+            seed.plant(self.world)
+
+    def _connect(self) -> None:
+        self.world.lag = timedelta(seconds=self.lag)
+        self.addon = Addon(
+            self.world, self.traffic, self.transport, self.addon_base_url
+        )
+        self.firing = Firing(self.world, self.addon, background=self.background)
+        self.firing.retry_delay = timedelta(seconds=self.retry_seconds)
+
+    @property
+    def site(self) -> Site:
+        return self.world.state.site
+
+    def reset(self) -> None:
+        """A new site: other clientKey, other secret, seed issues, no add-on."""
+        self.firing.close()
+        self.traffic.clear()
+        self.armed_answers.clear()
+        state = world.fresh(self.base_url)
+        self.world = World(state, clock=self.now, path=self.state_path)
+        self._connect()
+        seed.plant(self.world)
+
+    def close(self) -> None:
+        self.firing.close()
+
+    def install(self) -> Answer:
+        return self.addon.install()
+
+    def uninstall(self) -> Answer:
+        return self.addon.uninstall()
+
+    def page_url(self, module: str, user: str = "ada") -> str:
+        """The signed iframe URL of a page module, configurePage for example."""
+        found = iframes.page(self.addon, module)
+        if found is None:
+            raise LookupError(f"there is no page {module!r}")
+        return iframes.url(self.addon, iframes.Frame(found), people.named(user))
+
+    def post_function_url(
+        self,
+        view: str,
+        user: str = "ada",
+        *,
+        function: PostFunction | None = None,
+        module: str | None = None,
+    ) -> str:
+        """The signed iframe URL for `create`, `edit` or `view`."""
+        key = function.module if function else module or self._first_module()
+        found = iframes.post_function(self.addon, key, view)
+        if found is None:
+            raise LookupError(f"{key!r} has no {view}")
+        variables = {} if function is None else iframes.variables(function)
+        frame = iframes.Frame(found, variables)
+        return iframes.url(self.addon, frame, people.named(user))
+
+    def context_token(self, user: str = "ada", context: Json | None = None) -> str:
+        person = people.named(user)
+        return iframes.context_token(self.addon, person, context or {})
+
+    def _first_module(self) -> str:
+        modules = self.addon.modules(MODULE)
+        return str(modules[0]["key"]) if modules else ""
+
+    def deliver_pending(self) -> int:
+        return self.firing.deliver_pending()
+
+    def wait_until_delivered(self, seconds: float = 10.0) -> bool:
+        """For a background queue: False if something is still under way."""
+        return settle(self.firing, seconds)
+
+    def issue(self, id_or_key: str) -> Issue:
+        return self.world.issue(id_or_key)
+
+    def status_of(self, id_or_key: str) -> str:
+        number = self.issue(id_or_key).status
+        return next(s.name for s in catalogue.STATUSES if s.id == number)
+
+    def create_issue(self, user: str = "ada", **fields: object) -> Issue:
+        """By hand; project and issue type may be given as plain names."""
+        given = {"project": "DEMO", "issuetype": "Task", "summary": "An issue"} | fields
+        if isinstance(given["project"], str):
+            given["project"] = {"key": given["project"]}
+        if isinstance(given["issuetype"], str):
+            given["issuetype"] = {"name": given["issuetype"]}
+        return creation.create(self.world, given, people.named(user))
+
+    def delete_issue(self, id_or_key: str) -> None:
+        with self.world.change() as state:
+            gone = self.issue(id_or_key)
+            del state.issues[gone.id]
+            state.links = [
+                link
+                for link in state.links
+                if gone.id not in {link["inward"], link["outward"]}
+            ]
+
+    def transition(self, id_or_key: str, to: str, user: str = "ada") -> None:
+        """Make the transition of this id or name."""
+        made = catalogue.transition(to)
+        number = made.id if made else to
+        issue = issues.get(self.world, id_or_key, people.named(user))
+        body = {"transition": {"id": number}}
+        transitions.transition(self.world, issue, body, people.named(user))
+
+    def comment(self, id_or_key: str, body: Json, user: str = "ada") -> Json:
+        person = people.named(user)
+        issue = issues.get(self.world, id_or_key, person)
+        return comments.add(self.world, issue, {"body": body}, person)
+
+    def set_status(self, id_or_key: str, status: str) -> None:
+        """Behind Jira's back, without history or post function: for set-up only."""
+        found = catalogue.status(status)
+        if found is None:
+            raise LookupError(f"there is no status {status!r}")
+        with self.world.change():
+            issue = self.issue(id_or_key)
+            issue.status = found.id
+            self.world.touched(issue)
+
+    def add_post_function(
+        self,
+        transition: str,
+        value: str,
+        *,
+        flow: str = catalogue.WORKFLOW,
+        module: str | None = None,
+        function_id: str | None = None,
+    ) -> PostFunction:
+        """Put a rule on the transition (id or name) and publish the workflow."""
+        found = catalogue.transition(transition)
+        if found is None:
+            raise LookupError(f"there is no transition {transition!r}")
+        key = module or self._first_module()
+        place = workflow.Place(flow, found.id)
+        made = workflow.add(
+            self.world, place, module=key, value=value, function_id=function_id
+        )
+        workflow.publish(self.world, flow)
+        return made
+
+    def remove_post_function(
+        self, function_id: str, flow: str = catalogue.WORKFLOW
+    ) -> None:
+        workflow.delete(self.world, flow, function_id)
+        workflow.publish(self.world, flow)
+
+    def copy_workflow(self, source: str, name: str) -> None:
+        """Configurations and ids of the post functions are copied as they are."""
+        workflow.clone(self.world, source, name)
+
+    def use_workflow(self, project: str, name: str) -> None:
+        workflow.assign(self.world, project, name)

@@ -1,0 +1,5 @@
+"""The Flask half of the sandbox: REST for the add-on, pages for people."""
+
+from sandbox.web.application import create_app
+
+__all__ = ["create_app"]

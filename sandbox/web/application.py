@@ -1,0 +1,51 @@
+"""Puts the doors together around one Jira."""
+
+import secrets
+
+from flask import Flask, Response
+
+from sandbox.jira import Jira
+from sandbox.web import (
+    apps_pages,
+    asking,
+    control,
+    hosting,
+    issue_api,
+    mishap_pages,
+    pages,
+    rest,
+    search_api,
+    site_api,
+    workflow_pages,
+)
+
+# imported for their routes, which hang on rest.BLUEPRINT
+REST_APIS = (issue_api, search_api, site_api)
+DOORS = (hosting, pages, workflow_pages, apps_pages, mishap_pages, control)
+
+
+def create_app(jira: Jira) -> Flask:
+    app = Flask(
+        "sandbox",
+        root_path=asking.FOLDER,
+        static_folder="static",
+        static_url_path="/sandbox/static",
+    )
+    # only for the one-line messages of the pages; nothing here is secret
+    app.secret_key = secrets.token_bytes(32)
+    app.json.sort_keys = False  # type: ignore[attr-defined] # DefaultJSONProvider has it
+    app.url_map.merge_slashes = False
+    app.extensions["jira"] = jira
+    app.register_blueprint(rest.BLUEPRINT)
+    for door in DOORS:
+        app.register_blueprint(door.BLUEPRINT)
+
+    @app.get("/install-keys/<path:kid>")
+    def install_key(kid: str) -> Response:
+        """Where the add-on finds the key of a signed-install token."""
+        key = jira.site.key
+        if kid != key.kid:
+            return Response("no such key", 404, mimetype="text/plain")
+        return Response(key.public_pem, mimetype="text/plain")
+
+    return app

@@ -1,0 +1,132 @@
+"""The Mishaps page: a button for each thing that goes wrong in the real world."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from sandbox import mishaps
+from sandbox.web import asking
+
+BLUEPRINT = Blueprint("mishaps", __name__, url_prefix="/mishaps")
+
+
+@dataclass(frozen=True)
+class Button:
+    name: str
+    label: str
+    says: str
+    seconds: int | None = None
+    can_arm: bool = False
+
+
+GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
+    (
+        "Calls that must be refused",
+        "Sent at once for the chosen issue, or in place of the next post function.",
+        (
+            Button(
+                "expired-token",
+                "Expired token",
+                "The token is ten minutes old.",
+                can_arm=True,
+            ),
+            Button(
+                "wrong-secret",
+                "Wrong secret",
+                "Signed with a secret the add-on never saw.",
+                can_arm=True,
+            ),
+            Button(
+                "tampered-url",
+                "Tampered URL",
+                "A genuine token, and a query parameter it does not know.",
+            ),
+        ),
+    ),
+    (
+        "Calls that look right",
+        "Properly signed; the add-on has to look closer than the signature.",
+        (
+            Button(
+                "swapped-body",
+                "Swapped body",
+                "The signature fits, the body names another issue.",
+            ),
+            Button("replay", "Replay", "The last accepted call, byte for byte."),
+            Button(
+                "clock-drift",
+                "Clock 60 s ahead",
+                "Jira's clock is fast.",
+                seconds=60,
+                can_arm=True,
+            ),
+            Button(
+                "clock-drift",
+                "Clock 60 s behind",
+                "Jira's clock is slow.",
+                seconds=-60,
+                can_arm=True,
+            ),
+        ),
+    ),
+    (
+        "A difficult network",
+        "Armed: it happens the next time somebody calls.",
+        (
+            Button("drop-next", "Drop the next call", "To the add-on; Jira retries."),
+            Button("answer-429", "Answer 429", "Jira says: later, in 5 s.", seconds=5),
+            Button("answer-500", "Answer 500", "Jira breaks once."),
+            Button("answer-slow", "Answer slowly", "Jira needs 8 s.", seconds=8),
+        ),
+    ),
+    (
+        "Life of a site",
+        "What an administrator or Atlassian does without asking the add-on.",
+        (
+            Button("rename-site", "Rename the site", "installed with a new base URL."),
+            Button("rotate-secret", "Rotate the secret", "installed with a new one."),
+            Button("uninstall", "Uninstall", "disabled, then uninstalled."),
+            Button("install", "Install again", "The same secret once more."),
+        ),
+    ),
+)
+
+
+@BLUEPRINT.get("/")
+def overview() -> str:
+    jira = asking.jira()
+    return render_template(
+        "mishaps.html",
+        section="mishaps",
+        groups=GROUPS,
+        issues=sorted(jira.world.state.issues.values(), key=lambda i: int(i.id)),
+        chosen=request.args.get("issue", ""),
+    )
+
+
+@BLUEPRINT.post("/<name>")
+def cause(name: str) -> Response:
+    form = request.form
+    # the seconds are part of the button's address, the issue of the form
+    given: mishaps.Json = {
+        name: value
+        for name in ("issue", "seconds")
+        if (value := request.values.get(name))
+    }
+    if "arm" in form:
+        given["arm"] = True
+    try:
+        outcome = mishaps.cause(asking.jira(), name, given)
+    except mishaps.MishapError as error:
+        flash(str(error), "error")
+    else:
+        flash(_told(outcome))
+    return redirect(url_for("mishaps.overview", issue=form.get("issue", "")))
+
+
+def _told(outcome: mishaps.Outcome) -> str:
+    if outcome.status is None:
+        return outcome.did
+    said = f" ({outcome.answer})" if outcome.answer else ""
+    return f"{outcome.did} The add-on answered {outcome.status or 'nothing'}{said}."
