@@ -1,0 +1,115 @@
+"""Somebody at Jira's desk: opens our pages in its frames, and reads what Jira holds."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from playwright.sync_api import FrameLocator, Page, expect
+
+from tests.browser.conftest import Stack, Visit
+
+WORKFLOW = "DEMO: Delivery workflow"
+
+Json = Any
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One visit to one Jira."""
+
+    visit: Visit
+    stack: Stack
+
+    @property
+    def page(self) -> Page:
+        return self.visit.page
+
+    @property
+    def frame(self) -> FrameLocator:
+        """Our page, inside Jira's."""
+        return self.page.frame_locator("#iframe-slot iframe")
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong in the browser, but for one thing that is meant to happen.
+
+        The browser logs every answer 422, which is how a rule in the making is judged.
+        """
+        expected = (
+            "console: Failed to load resource: the server responded with a status"
+        )
+        return [
+            fault
+            for fault in self.visit.faults
+            if not fault.startswith(f"{expected} of 422")
+        ]
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.stack.jira + path)
+
+    def open_editor(self, transition: str) -> None:
+        """Open the page that adds our post function to a transition."""
+        self.open("/workflows/")
+        name = f"Add Countersign rule to {transition}"
+        self.page.get_by_role("link", name=name, exact=True).click()
+        expect(self.frame.locator("#rule")).to_be_visible()
+
+    def open_rule(self, function: str, view: str = "") -> None:
+        """Open a stored rule, to look at it or (`/edit`) to change it."""
+        self.open(f"/workflows/{quote(WORKFLOW)}/functions/{function}{view}")
+
+    def open_config(self) -> None:
+        self.open("/apps/")
+        self.page.get_by_role("link", name="Configure").click()
+        expect(self.frame.locator("#live")).to_be_visible()
+
+    def push(self, name: str) -> None:
+        """Push a button of Jira's on a page with our frame, by the keyboard.
+
+        Right after Jira's page scrolled, Chromium may still send a click to the frame
+        that was under the pointer before.
+        """
+        self.page.get_by_role("button", name=name, exact=True).press("Enter")
+
+    def go_dark(self) -> None:
+        self.push("Dark")
+        html = self.frame.locator("html")
+        expect(html).to_have_attribute("data-color-mode", "dark")
+
+    def add_step(self, title: str) -> None:
+        self.frame.get_by_label("New step").select_option(label=title)
+        self.frame.get_by_role("button", name="Add step").click()
+
+    def press(self, mishap: str, issue: str) -> None:
+        """Press one of the buttons for what goes wrong in life."""
+        self.open(f"/mishaps/?issue={issue}")
+        name = re.compile(f"^{mishap}: ", re.IGNORECASE)
+        self.page.get_by_role("button", name=name).first.click()
+        self.page.wait_for_load_state()
+
+    def ask(self, path: str, body: Json = None) -> Json:
+        """Use the sandbox's control API."""
+        url = f"{self.stack.jira}/sandbox/api/{path}"
+        if body is None:
+            return self.page.request.get(url).json()
+        answer = self.page.request.post(url, data=body)
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def issues(self) -> dict[str, Json]:
+        """Return all that Jira knows of its issues, by their keys."""
+        return {issue["key"]: issue for issue in self.ask("state")["issues"]}
+
+    def forget_rules(self) -> None:
+        """Take every post function off the workflow."""
+        live = self.ask("state")["workflows"][WORKFLOW]["live"]
+        for functions in live.values():
+            for function in functions:
+                url = f"{self.stack.jira}/sandbox/api/post-functions/{function['id']}"
+                assert self.page.request.delete(url).ok
+
+    def add_rule(self, transition: str, value: str) -> str:
+        """Publish a rule without the editor; return the post function's id."""
+        body = {"transition": transition, "value": value}
+        return str(self.ask("post-functions", body)["id"])

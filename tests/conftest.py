@@ -1,0 +1,3 @@
+"""For all tests: the services they need, and no skipping (tests/services.py)."""
+
+pytest_plugins = ["tests.services"]

@@ -1,0 +1,198 @@
+"""A Jira on a port, the add-on on a real database, and processes that can be killed."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from flask import Flask
+
+from app.db import Base
+from app.runtime import Runtime
+from app.settings import Settings
+from app.web import create_app
+from sandbox import Jira
+from sandbox import create_app as create_jira
+from sandbox.wire import Transport
+from tests.functional.conftest import KEY, ROOT
+from tests.functional.fakes import call
+from tests.serving import serving
+
+ADDON = "http://addon.test"
+LAG = 0.06
+"""Seconds that this Jira's search is late; the workers' looks outlast it."""
+
+
+@dataclass
+class Started:
+    """A child at work."""
+
+    port: int
+    """Where it serves, if that is its job."""
+    code: int | None = None
+    """How it ended; empty until it did."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """The process of `tests.faults.launcher`, which forks a child for each job."""
+
+    popen: subprocess.Popen[str]
+
+    def run(self, do: str, *, kill: Mapping[str, Any] | None = None) -> int:
+        """Have a job done; return how its process ended."""
+        with self.starting(do, kill=kill) as started:
+            pass
+        assert started.code is not None
+        return started.code
+
+    @contextmanager
+    def starting(
+        self,
+        do: str,
+        *,
+        kill: Mapping[str, Any] | None = None,
+        end: signal.Signals | None = None,
+    ) -> Iterator[Started]:
+        """Start a job; after the block send it a signal, and wait for its end."""
+        self._write({"do": do, "kill": kill})
+        started = Started(self._read().get("port", 0))
+        number = int(signal.SIGKILL)
+        try:
+            yield started
+            number = int(end or 0)
+        finally:
+            self._write(number)
+            started.code = self._read()
+
+    def _write(self, line: object) -> None:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(json.dumps(line) + "\n")
+        self.popen.stdin.flush()
+
+    def _read(self) -> Any:
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline()
+        assert line, "the launcher ended"
+        return json.loads(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Both sides of the wire, and the hand that kills."""
+
+    settings: Settings
+    runtime: Runtime
+    app: Flask
+    jira: Jira
+    launcher: Launcher
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """The add-on installed in a Jira that listens, once for each kind of database."""
+    folder = tmp_path_factory.mktemp(f"faults-{request.param}")
+    url = f"sqlite:///{folder / 'app.sqlite'}"
+    if request.param == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        site = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        env = environment(url, f"sqlite:///{folder / 'queue.sqlite'}", site)
+        config = Config(toml_file=ROOT / "pyproject.toml")
+        config.attributes["database_url"] = url
+        command.upgrade(config, "head")
+        settings = Settings.from_env(env)
+        runtime = Runtime.build(settings)
+        app = create_app(runtime)
+        jira = make_jira(app, site)
+        with serving(create_jira(jira), listening), launched(env) as launcher:
+            assert jira.install().is_good
+            yield Stage(
+                settings=settings,
+                runtime=runtime,
+                app=app,
+                jira=jira,
+                launcher=launcher,
+            )
+        jira.close()
+        runtime.sessions.kw["bind"].dispose()
+
+
+@pytest.fixture
+def clean(stage: Stage) -> Iterator[Stage]:
+    """The stage without runs before, and without its post functions afterwards."""
+    empty(stage)
+    yield stage
+    for flow in stage.jira.world.state.workflows.values():
+        for functions in list(flow.live.values()):
+            for function in list(functions):
+                stage.jira.remove_post_function(function.id, flow.name)
+
+
+def empty(stage: Stage) -> None:
+    """Forget all runs."""
+    with stage.runtime.sessions.begin() as session:
+        for name in ("attempt", "run_step", "run"):
+            session.execute(sa.delete(Base.metadata.tables[name]))
+
+
+def environment(database_url: str, queue_url: str, site: str) -> dict[str, str]:
+    return {
+        "COUNTERSIGN_MODE": "development",
+        "COUNTERSIGN_BASE_URL": ADDON,
+        "COUNTERSIGN_DATABASE_URL": database_url,
+        "COUNTERSIGN_QUEUE_URL": queue_url,
+        "COUNTERSIGN_ENCRYPTION_KEYS": KEY,
+        "COUNTERSIGN_INSTALL_KEYS_URL": f"{site}/install-keys",
+        "COUNTERSIGN_SITE_SUFFIXES": "127.0.0.1",
+        "COUNTERSIGN_TENANTS": "open",
+    }
+
+
+def make_jira(app: Flask, site: str) -> Jira:
+    """Return a Jira that calls the add-on without a wire, and is called over one."""
+    return Jira(
+        addon_base_url=ADDON,
+        base_url=site,
+        transport=make_transport(app),
+        background=False,
+        lag=LAG,
+    )
+
+
+def make_transport(app: Flask) -> Transport:
+    def transport(
+        method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        answer = call(app, method, url, headers, body)
+        return answer.status, answer.body
+
+    return transport
+
+
+@contextmanager
+def launched(env: Mapping[str, str]) -> Iterator[Launcher]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.launcher"],
+        cwd=ROOT,
+        env={**os.environ, **env},  # noqa: TID251 -- handed on
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as popen:
+        try:
+            yield Launcher(popen)
+        finally:
+            popen.terminate()

@@ -1,0 +1,194 @@
+"""Workers and web servers that die on purpose: `python -m tests.faults.launcher`.
+
+The process imports everything and opens nothing. Each line on its standard input is a
+job, for which it forks a child with the real `Runtime`, built from the environment. It
+answers with what it started, reads a signal to send (0: none), and answers, once the
+child has ended, with how: 0, or the signal's negative number.
+"""
+
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+from waitress.server import create_server
+
+from app import runs
+from app.http import Http, Request, Response
+from app.runs import Run
+from app.runtime import Runtime
+from app.settings import Settings
+from app.web import create_app
+from app.worker import Worker, retrying, stepping
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(milliseconds=50)
+"""Long for the tests' pace, and short enough to wait for."""
+
+WAITS = tuple(timedelta(milliseconds=ms) for ms in (20, 40, 60, 80, 100))
+"""Instead of the product's looks and back-offs."""
+
+LONGEST_JOB = 60
+"""Seconds after which a child that hangs is ended by its own alarm."""
+
+NAP = 0.005
+
+Job = Mapping[str, Any]
+
+
+@dataclass
+class Fuse:
+    """Ends this process when something has been done for the n-th time."""
+
+    what: str
+    when: str
+    n: int
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def burn(self, what: str, when: str) -> None:
+        place = f"{when} {what}"
+        self.counts[place] = self.counts.get(place, 0) + 1
+        if place == f"{self.when} {self.what}" and self.counts[place] == self.n:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class FusedHttp:
+    """The network, with a fuse on both sides of each call."""
+
+    http: Http
+    fuse: Fuse
+
+    def send(self, request: Request) -> Response:
+        one = f"{request.method} {urlsplit(request.url).path}"
+        self.fuse.burn("send", "before")
+        self.fuse.burn(one, "before")
+        response = self.http.send(request)
+        self.fuse.burn("send", "after")
+        self.fuse.burn(one, "after")
+        return response
+
+
+def build(settings: Settings, job: Job) -> Runtime:
+    """Wire the product as it is, with the job's fuse on its commits and calls."""
+    runtime = Runtime.build(settings)
+    if kill := job.get("kill"):
+        fuse = Fuse(**kill)
+
+        def before(session: Session) -> None:
+            del session
+            fuse.burn("commit", "before")
+
+        def after(session: Session) -> None:
+            del session
+            fuse.burn("commit", "after")
+
+        sa.event.listen(runtime.sessions, "before_commit", before)
+        sa.event.listen(runtime.sessions, "after_commit", after)
+        runtime = replace(runtime, http=FusedHttp(runtime.http, fuse))
+    return runtime
+
+
+def carry_on(runtime: Runtime, job: Job) -> None:
+    """Carry out runs until none is open, as a worker that looks all the time."""
+    worker = Worker(runtime=runtime)
+    unfused = build(runtime.settings, {}) if job["kill"] else runtime
+    while worker.step() or _open_runs(unfused):
+        time.sleep(NAP)
+
+
+def carry_once(runtime: Runtime, job: Job) -> None:
+    """Carry out what is due now."""
+    del job
+    Worker(runtime=runtime).drain()
+
+
+def serve(runtime: Runtime, job: Job) -> None:
+    """Serve the web until killed, on the socket that the launcher listens on."""
+    server = create_server(
+        create_app(runtime), sockets=[socket.socket(fileno=job["socket"])], threads=2
+    )
+    server.run()
+
+
+DO: Mapping[str, Callable[[Runtime, Job], None]] = {
+    "carry-on": carry_on,
+    "carry-once": carry_once,
+    "serve": serve,
+}
+
+
+def _open_runs(runtime: Runtime) -> bool:
+    with runtime.sessions.begin() as session:
+        due = sa.select(Run.id).where(Run.due_at.is_not(None)).limit(1)
+        return session.scalar(due) is not None
+
+
+def _quicken() -> None:
+    """Shorten what only waits; nothing that decides."""
+    runs.claims.LEASE = LEASE
+    stepping.LOOKS = WAITS
+    retrying.BACKOFF = WAITS
+
+
+def _child(settings: Settings, job: Job) -> None:
+    try:
+        signal.alarm(LONGEST_JOB)
+        _quicken()
+        DO[job["do"]](build(settings, job), job)
+    except BaseException:
+        log.exception("job %s", job["do"])
+        os._exit(1)
+    os._exit(0)
+
+
+def _start(settings: Settings, job: dict[str, Any]) -> dict[str, int]:
+    started: dict[str, int] = {}
+    listening = None
+    if job["do"] == "serve":
+        listening = socket.create_server(("127.0.0.1", 0))
+        job["socket"] = listening.fileno()
+        started["port"] = listening.getsockname()[1]
+    started["pid"] = os.fork()
+    if not started["pid"]:
+        _child(settings, job)
+    if listening is not None:
+        listening.close()
+    return started
+
+
+def _say(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Do what standard input says until it ends."""
+    settings = Settings.from_env(os.environ)  # noqa: TID251 -- a process of its own
+    logging.basicConfig(level=logging.WARNING)
+    sa.orm.configure_mappers()
+    gc.freeze()
+    for line in sys.stdin:
+        started = _start(settings, json.loads(line))
+        _say(started)
+        if number := json.loads(sys.stdin.readline()):
+            # Nobody has waited for it yet, so the number is still our child's.
+            os.kill(started["pid"], number)
+        _, status = os.waitpid(started["pid"], 0)
+        _say(os.waitstatus_to_exitcode(status))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""`python -m sandbox` on a real port, with a real add-on beside it."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from werkzeug.serving import make_server
+
+from sandbox import wire
+from tests.sandbox.stand_in import StandIn
+
+PATIENCE = 20.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(stand_in: StandIn, port: int) -> Iterator[None]:
+    server = make_server("127.0.0.1", port, stand_in.app(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def sandbox(*given: str) -> Iterator[list[str]]:
+    """The process; what it prints grows in the list."""
+    command = [sys.executable, "-m", "sandbox", *given]
+    said: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module, by our own interpreter
+        stdout = process.stdout
+        assert stdout is not None
+
+        def listen() -> None:
+            # one by one: extend() would wait for the end
+            for line in stdout:
+                said.append(line.strip())  # noqa: PERF401
+
+        reader = threading.Thread(target=listen)
+        reader.start()
+        try:
+            yield said
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join()
+
+
+def wait_for(said: list[str], count: int = 1) -> str:
+    end = time.monotonic() + PATIENCE
+    while len(said) < count and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(said) >= count, "the sandbox said nothing"
+    return said[count - 1]
+
+
+def test_installs_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    port, addon_port = free_port(), free_port()
+    stand_in = StandIn(f"http://127.0.0.1:{addon_port}")
+    given = ["--port", str(port), "--addon", stand_in.base_url]
+    given += ["--state", str(tmp_path / "state.json")]
+    with serving(stand_in, addon_port):
+        with sandbox(*given) as said:
+            assert wait_for(said).endswith("the add-on is installed")
+            for name in ("localhost", "127.0.0.1"):
+                url = f"http://{name}:{port}/sandbox/api/state"
+                assert requests.get(url, timeout=5).json()["installed"]
+        with sandbox(*given) as said:
+            assert wait_for(said).endswith("the add-on knows this site")
+        stand_in.statuses = [401]
+        with sandbox(*given) as said:
+            assert wait_for(said).endswith("was installed again")
+    installed = [body for _, path, _, body in stand_in.seen if path == "/installed"]
+    assert len(installed) == 2
+    assert installed[0] == installed[1]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("--host", "0.0.0.0"), ("--addon", "https://countersign.example")],  # noqa: S104 - it has to refuse
+)
+def test_refuses_to_leave_this_machine(given: tuple[str, str]) -> None:
+    with sandbox(*given) as said:
+        assert "this machine" in wait_for(said)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://10.0.0.1/", "https://localhost.evil.test/", "ftp://127.0.0.1/", "x"],
+)
+def test_wire_calls_loopback_only(url: str) -> None:
+    with pytest.raises(wire.NotLoopbackError):
+        wire.send("GET", url, {}, b"")

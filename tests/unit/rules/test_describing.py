@@ -1,0 +1,62 @@
+import json
+from typing import Any
+
+from app import rules
+
+RELEASE = {"field": "labels", "op": "contains", "value": "release"}
+HIGH = {"field": "priority", "op": "equals", "value": "High"}
+EMPTY = {"field": "duedate", "op": "is-empty"}
+MOVES = {"mode": "compensate", "transition": "Deployment failed"}
+
+
+def describe(**changes: Any) -> str:
+    steps = [{"do": "add-comment", "body": "x"}]
+    data = {"v": 1, "id": "r_1", "name": "n", "steps": steps, **changes}
+    return rules.describe(rules.parse(json.dumps(data)))
+
+
+def test_a_whole_rule_is_one_sentence_and_what_if_it_fails() -> None:
+    described = describe(
+        when={"all": [RELEASE]},
+        on_success={"transition": "Deployed"},
+        on_failure=MOVES | {"comment": True},
+    )
+
+    assert described == (
+        "When labels contain “release”, it will add a comment, then move the issue by"
+        " “Deployed”. If that fails, it comments and moves the issue by “Deployment"
+        " failed”."
+    )
+
+
+def test_a_failure_that_nobody_would_see_on_the_issue_is_said_to_be_so() -> None:
+    assert describe() == (
+        "It will add a comment. If that fails, only Countersign's own page shows it."
+    )
+
+
+def test_other_failures() -> None:
+    commented = describe(on_failure={"mode": "report", "comment": True})
+    moved = describe(on_failure=MOVES)
+
+    assert commented.endswith("If that fails, it comments.")
+    assert moved.endswith("If that fails, it moves the issue by “Deployment failed”.")
+
+
+def test_conditions_of_every_sort() -> None:
+    when = {"all": [HIGH], "any": [RELEASE, EMPTY], "none": [HIGH, EMPTY]}
+
+    assert describe(when=when).startswith(
+        "When priority is “High” and either labels contain “release” or duedate is"
+        " empty and it is not so that priority is “High” or duedate is empty, it will"
+    )
+    assert describe(when={"any": [HIGH]}).startswith("When priority is “High”, it will")
+
+
+def test_a_long_value_is_cut() -> None:
+    row = {"field": "a", "op": "less", "value": "2026-01-31"}
+    long = {"field": "a", "op": "equals", "value": "x" * 99}
+
+    described = describe(when={"all": [row, long]})
+
+    assert f"a is less than “2026-01-31” and a is “{'x' * 59}…”" in described

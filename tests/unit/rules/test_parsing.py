@@ -1,0 +1,221 @@
+"""A rule's JSON: what is one, every reason why a text is none, and its one form."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app import rules
+from app.rules import InvalidRuleError, OnFailure
+from app.steps import STEPS
+
+Data = dict[str, Any]
+
+RULE: Data = {
+    "v": 1,
+    "id": "r_4f2c",
+    "name": "Deploy to production",
+    "when": {"all": [{"field": "labels", "op": "contains", "value": "release"}]},
+    "steps": [{"do": "add-comment", "body": "Deployed {{ issue.key }}"}],
+    "on_success": {"transition": "Deployed"},
+    "on_failure": {
+        "mode": "compensate",
+        "transition": "Deployment failed",
+        "comment": True,
+    },
+}
+SMALLEST: Data = {
+    "v": 1,
+    "id": "r_1",
+    "name": "n",
+    "steps": [{"do": "assign-issue", "to": "nobody"}],
+}
+
+
+def problems(text: str) -> dict[str, str]:
+    with pytest.raises(InvalidRuleError) as caught:
+        rules.parse(text)
+    found = {problem.key: problem.message for problem in caught.value.problems}
+    assert found
+    assert all(found.values())
+    return found
+
+
+def changed(**changes: object) -> str:
+    return json.dumps(RULE | changes)
+
+
+def test_a_rule_is_read() -> None:
+    rule = rules.parse(json.dumps(RULE))
+
+    assert (rule.id, rule.name) == ("r_4f2c", "Deploy to production")
+    assert isinstance(rule.steps[0], STEPS["add-comment"])
+    assert rule.on_success is not None
+    assert rule.on_success.transition == "Deployed"
+    assert rule.on_failure == OnFailure(
+        mode="compensate", transition="Deployment failed", comment=True
+    )
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    rule = rules.parse(json.dumps(SMALLEST))
+
+    assert rule.when == rules.When()
+    assert rule.on_success is None
+    assert rule.on_failure == OnFailure(mode="report")
+
+
+def test_all_problems_are_named_at_once_each_by_its_key() -> None:
+    found = problems(
+        changed(
+            v=2,
+            id="x",
+            name="",
+            hold={"status": "1"},
+            when={
+                "all": [{"field": "a", "op": "is"}, {"field": "a", "op": "equals"}],
+                "some": [],
+            },
+            steps=[
+                {"do": "add-comment", "body": "{{ now }}", "shout": True},
+                {"do": "deliver", "destination": "d_1"},
+                {"do": ["add-comment"]},
+                {"body": "x"},
+                {"do": "transition-issue"},
+                {"do": "set-field", "field": "security", "value": [1]},
+                "add-comment",
+            ],
+            on_success={"transition": ""},
+            on_failure={"mode": "gate", "transition": "x"},
+        )
+    )
+
+    assert set(found) == {
+        "v",
+        "id",
+        "name",
+        "hold",
+        "when.all[0].op",
+        "when.all[0].value",
+        "when.all[1].value",
+        "when.some",
+        "steps[0].body",
+        "steps[0].shout",
+        "steps[1].do",
+        "steps[2].do",
+        "steps[3].do",
+        "steps[4].transition",
+        "steps[5].field",
+        "steps[5].value",
+        "steps[6]",
+        "on_success.transition",
+        "on_failure.mode",
+    }
+    assert found["hold"] == "this key is unknown"
+    assert "“deliver” is unknown" in found["steps[1].do"]
+    assert "“gate” is unknown" in found["on_failure.mode"]
+    assert found["steps[4].transition"] == "it is missing"
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"v": True}, "v"),
+        ({"v": 1.0}, "v"),
+        ({"v": "1"}, "v"),
+        ({"id": "r_"}, "id"),
+        ({"id": "r_1\nx"}, "id"),
+        ({"id": "r_é"}, "id"),
+        ({"name": "x" * 121}, "name"),
+        ({"when": None}, "when"),
+        ({"when": {"any": [{"field": "a", "op": "is-empty"}] * 21}}, "when.any"),
+        ({"steps": []}, "steps"),
+        ({"steps": {}}, "steps"),
+        ({"steps": None}, "steps"),
+        ({"steps": [{"do": "assign-issue", "to": "x"}] * 21}, "steps"),
+        ({"on_failure": None}, "on_failure"),
+        ({"on_failure": {}}, "on_failure.mode"),
+        ({"on_failure": {"mode": "compensate"}}, "on_failure.transition"),
+        (
+            {"on_failure": {"mode": "report", "transition": "x"}},
+            "on_failure.transition",
+        ),
+        ({"on_failure": {"mode": "report", "comment": "yes"}}, "on_failure.comment"),
+        ({"name": "a\0"}, "name"),
+        ({"name": "a\ud800"}, "name"),
+        ({"a\ud800": 1}, ""),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_key(changes: Data, key: str) -> None:
+    assert set(problems(changed(**changes))) == {key}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "1",
+        "{",
+        "{} {}",
+        "NaN",
+        '{"v": Infinity}',
+        '{"v": 1e999}',
+        '{"v": 1, "v": 1}',
+        '{"v": ' + "9" * 5000 + "}",
+        "[" * 8000,
+        '{"a":' * 1000 + "1" + "}" * 1000,
+        '{"a":' * 40 + "1" + "}" * 40,
+        "\ufeff{}",
+        json.dumps(RULE) + " " * 8192,
+        "\ud800",
+    ],
+)
+def test_what_is_no_usable_json_is_refused_without_a_traceback(text: str) -> None:
+    assert len(problems(text)) == 1
+
+
+def test_the_error_says_everything_in_one_line() -> None:
+    with pytest.raises(InvalidRuleError, match="v: this app knows version 1 only"):
+        rules.parse(changed(v=2))
+    with pytest.raises(InvalidRuleError, match=r"^a rule is a JSON object$"):
+        rules.parse("[]")
+
+
+def test_canonical_is_compact_and_leaves_defaults_out() -> None:
+    text = json.dumps(SMALLEST | {"when": {}, "on_failure": {"mode": "report"}})
+
+    assert rules.canonical(rules.parse(text)) == (
+        '{"id":"r_1","name":"n","steps":[{"do":"assign-issue","to":"nobody"}],"v":1}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a":1,"b":2}', '{ "b": 2,\n "a": 1 }', True),
+        ('"\\u00e9"', '"é"', True),
+        ('{"a":1}', '{"a":2}', False),
+        ('{"a":1}', '{"a":"1"}', False),
+        ('{"a":1}', '{"a":true}', False),
+        ('{"a":1}', '{"a":1.0}', False),
+        ('{"a":1}', '{"a":1,"a":1}', False),
+        ("not json", "not  json", False),
+    ],
+)
+def test_t1_one_rule_has_one_hash(one: str, other: str, *, same: bool) -> None:
+    assert (rules.rule_hash(one) == rules.rule_hash(other)) is same
+
+
+@pytest.mark.parametrize("text", ["", "[" * 9000, "\ud800", "9" * 5000, "NaN"])
+def test_every_text_has_a_hash(text: str) -> None:
+    assert len(rules.rule_hash(text)) == 64
+
+
+def test_a_rule_larger_than_we_take_is_still_known_by_its_content() -> None:
+    long = {"x": "y" * 9000}
+
+    assert rules.rule_hash(json.dumps(long)) == rules.rule_hash(
+        json.dumps(long, indent=1)
+    )

@@ -1,0 +1,187 @@
+"""The door to the network: what a hostile or slow server can do to us."""
+
+import gzip
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from app.http import Egress, Exempt, ForbiddenError, RealHttp, Request, SendError, real
+
+
+@contextmanager
+def server(*answers: bytes | Callable[[socket.socket], None]) -> Iterator[str]:
+    """Answer one connection after the other with raw bytes, on loopback."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                if isinstance(answer, bytes):
+                    connection.sendall(answer)
+                else:
+                    answer(connection)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    listening.close()
+    thread.join(5)
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*lines, "Connection: close", "", "")).encode() + body
+
+
+LOOPBACK = Egress(
+    any_port=True,
+    exempt=(
+        Exempt(
+            tenant_id=None,
+            network=ipaddress.ip_network("127.0.0.0/8"),
+            plain_http=True,
+        ),
+    ),
+)
+
+
+@pytest.fixture
+def door() -> Iterator[RealHttp]:
+    door = RealHttp(in_transaction=lambda: False, egress=LOOPBACK)
+    yield door
+    door.close()
+
+
+def test_answer_is_returned_whatever_its_status(door: RealHttp) -> None:
+    with server(answer(b"no", "X-Seen: yes", status="403 Forbidden")) as url:
+        response = door.send(Request(method="GET", url=url))
+
+    assert (response.status, response.body) == (403, b"no")
+    assert response.headers["X-Seen"] == "yes"
+
+
+def test_redirect_is_not_followed(door: RealHttp) -> None:
+    """Attack: the answer sends our signed call on to another host (CVE-2023-28155)."""
+    moved = answer(b"", "Location: http://127.0.0.1:9/", status="302 Found")
+    with server(moved) as url:
+        assert door.send(Request(method="GET", url=url)).status == 302
+
+
+def test_nothing_is_sent_inside_a_transaction() -> None:
+    door = RealHttp(in_transaction=lambda: True)
+
+    with pytest.raises(RuntimeError, match="transaction"):
+        door.send(Request(method="GET", url="http://127.0.0.1:9/"))
+    door.close()
+
+
+def test_refused_connection_was_not_sent(door: RealHttp) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    with pytest.raises(SendError) as error:
+        door.send(Request(method="POST", url=f"http://127.0.0.1:{port}/"))
+
+    assert not error.value.sent
+
+
+def test_connection_that_breaks_may_have_been_heard(door: RealHttp) -> None:
+    with server(b"") as url, pytest.raises(SendError) as error:
+        door.send(Request(method="POST", url=url))
+
+    assert error.value.sent
+
+
+def test_answer_that_unpacks_to_too_much_is_cut_off(
+    door: RealHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(real, "MAX_RESPONSE", 100_000)
+    bomb = gzip.compress(b"0" * 10_000_000)
+    with (
+        server(answer(bomb, "Content-Encoding: gzip")) as url,
+        pytest.raises(SendError, match="too large"),
+    ):
+        door.send(Request(method="GET", url=url))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"HTTP/1.1 200 O"],
+)
+def test_t11_answer_that_drips_ends_at_the_deadline(
+    door: RealHttp, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(real, "DEADLINE_SECONDS", 0.3)
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while not stop.wait(0.05):
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                return
+
+    with server(drip) as url:
+        with pytest.raises(SendError):
+            door.send(Request(method="GET", url=url))
+        stop.set()
+
+
+def test_environments_proxy_is_not_used(
+    door: RealHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with server(answer(b"direct")) as url:
+        assert door.send(Request(method="GET", url=url)).body == b"direct"
+
+
+def test_t11_nothing_is_sent_to_this_machine_by_default() -> None:
+    door = RealHttp(in_transaction=lambda: False)
+    with server() as url:
+        for address in (url, url.replace("http:", "https:")):
+            with pytest.raises(ForbiddenError):
+                door.send(Request(method="GET", url=address))
+    door.close()
+
+
+def test_t11_what_was_judged_is_what_is_connected_to() -> None:
+    """Attack: the answer is public for one request, and loopback for the next."""
+    answers = iter(["127.0.0.1"])
+
+    def changing(*_: object) -> list[ipaddress.IPv4Address]:
+        return [ipaddress.IPv4Address(next(answers))]
+
+    rules = Egress(resolve=changing)  # type: ignore[arg-type]
+    door = RealHttp(in_transaction=lambda: False, egress=rules)
+
+    with pytest.raises(ForbiddenError):
+        door.send(Request(method="GET", url="https://rebinding.example/"))
+
+    assert next(answers, None) is None
+    door.close()
+
+
+def test_t11_host_header_stays_the_name(door: RealHttp) -> None:
+    def echo(connection: socket.socket) -> None:
+        connection.sendall(answer(b"heard"))
+
+    with server(echo) as url:
+        named = url.replace("127.0.0.1", "localhost")
+        assert door.send(Request(method="GET", url=named)).body == b"heard"
+
+
+def test_requests_hide_what_they_carry() -> None:
+    request = Request(
+        method="POST", url="https://x", headers={"Authorization": "JWT abc"}, body=b"s3"
+    )
+
+    assert "abc" not in repr(request)
+    assert "s3" not in repr(request)
