@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,11 +102,18 @@ def build(settings: Settings, job: Job) -> Runtime:
 
 
 def carry_on(runtime: Runtime, job: Job) -> None:
-    """Carry out runs until none is open, as a worker that looks all the time."""
+    """Carry out runs until none is open.
+
+    Looks that find nothing to claim burn no fuse: a worker that is killed while it
+    waits for a lease to run out gets nothing further, however often it is started.
+    """
     worker = Worker(runtime=runtime)
     unfused = build(runtime.settings, {}) if job["kill"] else runtime
-    while worker.step() or _open_runs(unfused):
-        time.sleep(NAP)
+    while free_at := _next_claim(unfused):
+        if free_at <= runtime.now():
+            worker.step()
+        else:
+            time.sleep(NAP)
 
 
 def carry_once(runtime: Runtime, job: Job) -> None:
@@ -130,10 +137,13 @@ DO: Mapping[str, Callable[[Runtime, Job], None]] = {
 }
 
 
-def _open_runs(runtime: Runtime) -> bool:
+def _next_claim(runtime: Runtime) -> datetime | None:
+    """Return when the next run may be claimed; None when none is open."""
     with runtime.sessions.begin() as session:
-        due = sa.select(Run.id).where(Run.due_at.is_not(None)).limit(1)
-        return session.scalar(due) is not None
+        rows = session.execute(sa.select(Run.due_at, Run.lease_until)).all()
+    return min(
+        (max(due, lease or due) for due, lease in rows if due is not None), default=None
+    )
 
 
 def _quicken() -> None:

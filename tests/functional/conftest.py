@@ -54,12 +54,16 @@ def all_sessions(database_url: str) -> Iterator[sessionmaker[Session]]:
 
 
 @pytest.fixture
-def sessions(all_sessions: sessionmaker[Session]) -> Iterator[sessionmaker[Session]]:
-    """Real transactions for the test; what they left is deleted afterwards."""
-    yield all_sessions
+def sessions(all_sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Real transactions for the test, on a database without a row.
+
+    Emptied before, not after: other tests use the same database, and not every one
+    of them lives to tidy up.
+    """
     with all_sessions.begin() as session:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(table.delete())
+    return all_sessions
 
 
 @pytest.fixture
