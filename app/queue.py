@@ -6,11 +6,14 @@ through it but "there is work".
 """
 
 import contextlib
+import logging
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import huey
+import redis
 from huey.registry import Message
 from huey.serializer import Serializer
 
@@ -18,6 +21,17 @@ POLL_SECONDS = 0.1
 """The longest that a wake-up waits in the SQLite file."""
 
 STOP_SECONDS = 10
+
+WAKE_SECONDS = 0.25
+"""How long a wake-up waits for Redis to connect, and as long again for its answer. Jira
+waits meanwhile, and the run is recorded: sweeping finds it."""
+
+READ_SECONDS = 3
+"""How long a worker waits for Redis: more than the second for which Huey lets Redis
+hold the answer "nothing" back, and less than a stop may take."""
+
+TROUBLE_SECONDS = 60
+"""How often one kind of trouble with the queue is logged."""
 
 
 class QueueError(Exception):
@@ -28,12 +42,17 @@ class Queue:
     """Wake-ups for workers, through SQLite or Redis."""
 
     def __init__(self, url: str) -> None:
-        self._huey = _open(url)
+        self._waking = _open(url, WAKE_SECONDS)
+        self._reading = _open(url, READ_SECONDS)
         self._handler: Callable[[], None] = _nobody
-        self._wake = self._huey.task(name="wake")(self._woken)
+        self._wake = self._waking.task(name="wake")(self._woken)
+        self._reading.task(name="wake")(self._woken)
 
     def wake(self) -> None:
-        """Ask some worker to look for due runs; raise `QueueError` if that fails."""
+        """Ask some worker to look for due runs; raise `QueueError` if that fails.
+
+        A Redis that is silent fails it within half a second.
+        """
         try:
             self._wake()
         except Exception as error:
@@ -48,7 +67,7 @@ class Queue:
         Huey takes over the process's signals at the start: set your own inside.
         """
         self._handler = handler
-        consumer = self._huey.create_consumer(
+        consumer = self._reading.create_consumer(
             workers=threads,
             initial_delay=POLL_SECONDS / 2,
             max_delay=POLL_SECONDS,
@@ -63,6 +82,38 @@ class Queue:
 
     def _woken(self) -> None:
         self._handler()
+
+
+class TroubleFilter(logging.Filter):
+    """For the log: each trouble of Huey's once a minute, its error by name only.
+
+    While Redis is away, every thread that waits for a wake-up would say so ten times a
+    second, each time with a trace. And an error's text may have values that a statement
+    was given, which are not the log's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass what is not Huey's as it is."""
+        if record.name.partition(".")[0] != "huey":
+            return True
+        error = record.exc_info[0] if record.exc_info else None
+        if error is not None:
+            record.msg = f"{record.msg}: {error.__name__}"
+            record.exc_info = record.exc_text = None
+        return self._is_new(error.__name__ if error else str(record.msg), record)
+
+    def _is_new(self, trouble: str, record: logging.LogRecord) -> bool:
+        with self._lock:
+            said_at = self._said_at.get(trouble)
+            if said_at is not None and record.created - said_at < TROUBLE_SECONDS:
+                return False
+            self._said_at[trouble] = record.created
+            return True
 
 
 class _WakeUp(Serializer):  # type: ignore[misc]  # huey is untyped
@@ -93,7 +144,8 @@ def _nobody() -> None:
     raise RuntimeError("a wake-up came to a process that carries out no runs")
 
 
-def _open(url: str) -> huey.Huey:
+def _open(url: str, patience: float) -> huey.Huey:
+    """Open the queue at a URL; `patience` is for Redis, in seconds."""
     parts = urlsplit(url)
     options = {"name": "countersign", "results": False, "serializer": _WakeUp()}
     if parts.scheme == "sqlite":
@@ -101,5 +153,9 @@ def _open(url: str) -> huey.Huey:
         # absolute one.
         return huey.SqliteHuey(filename=parts.path[1:], **options)
     if parts.scheme in {"redis", "rediss"}:
-        return huey.RedisHuey(url=url, **options)
+        # Without these a Redis that accepts and never answers holds its caller.
+        pool = redis.ConnectionPool.from_url(
+            url, socket_connect_timeout=patience, socket_timeout=patience
+        )
+        return huey.RedisHuey(connection_pool=pool, **options)
     raise QueueError(f"unknown scheme {parts.scheme!r}")

@@ -100,6 +100,35 @@ class When(BaseModel):
     none: Rows = ()
 
 
+_STRUCTURED = frozenset(
+    {"array", "user", "group", "priority", "resolution", "option", "status"}
+    | {"issuetype", "project", "component", "version", "issuelink"}
+)
+"""Jira's types of fields that have no order."""
+
+
+def misfit(row: Row, kind: str) -> str | None:
+    """Say why a row can never be decided, or never be true, on a field of Jira's type.
+
+    For who writes the rule; None where nothing speaks against it. `kind` is `type` in
+    the field's schema.
+    """
+    ordering = row.op in {Op.GREATER, Op.LESS}
+    if ordering and kind in _STRUCTURED:
+        return "the field is neither a number nor a date"
+    if not ordering and row.op not in {Op.EQUALS, Op.NOT_EQUALS}:
+        return None
+    text = as_text(row.value)
+    try:
+        if kind == "number":
+            _number(text)
+        elif kind in {"date", "datetime"}:
+            _moment(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def holds(when: When, issue: Issue) -> bool:
     """Say whether the rule acts on this issue; raise `ConditionError` if unclear.
 
@@ -197,11 +226,10 @@ def _compares(row: Row, actual: object) -> bool:
 
 def _ordered(actual: object, value: Value | None) -> tuple[Any, Any]:
     """Return both as two numbers, or as two dates if one of them has no time."""
+    if _is_empty(actual):
+        raise ValueError("the field is empty")
     if isinstance(actual, int | float) and not isinstance(actual, bool):
-        try:
-            return actual, float(str(value))
-        except ValueError as error:
-            raise ValueError("the field is a number, the value is not") from error
+        return actual, _number(str(value))
     if not isinstance(actual, str):
         raise ValueError("the field is neither a number nor a date")  # noqa: TRY004
     if not isinstance(value, str):
@@ -217,6 +245,13 @@ def _number_or_moment(text: str) -> None:
         float(text)
     except ValueError:
         _moment(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError("the field is a number, the value is not") from error
 
 
 def _moment(text: str) -> date | datetime:

@@ -4,26 +4,26 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from app.steps.base import Act, Context, Looked, Step, StepError
+from app.steps.base import Act, Context, JiraStep, Looked, StepError
 
 DEFAULT = "-1"
 """Jira's sign for the project's default assignee."""
 
 _WORDS = {
-    "actor": "assign the issue to who made the transition",
+    "actor": "assign the issue to the person who made the transition",
     "reporter": "assign the issue to its reporter",
     "default": "assign the issue to the project's default assignee",
     "nobody": "unassign the issue",
 }
 
 
-class AssignIssue(Step):
+class AssignIssue(JiraStep):
     title: ClassVar[str] = "Assign the issue"
     do: Literal["assign-issue"] = "assign-issue"
     to: str = Field(
         title="Assignee",
-        description="actor (who made the transition), reporter, default, nobody, or an"
-        " account id",
+        description="actor (the person who made the transition), reporter, default,"
+        " nobody, or an account id",
         pattern=r"^[A-Za-z0-9:_-]{1,128}$",
         examples=["actor", "reporter", "default", "nobody"],
     )

@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from app import templating
 from app.jira import JiraError, segment
-from app.steps.base import RUN_PROPERTY, Act, Context, Looked, Step, StepError
+from app.steps.base import RUN_PROPERTY, Act, Context, JiraStep, Looked, StepError
 
 PREFIX = "countersign."
 """The properties that rules may write; all others belong to somebody else (T6)."""
@@ -19,7 +19,7 @@ MAX_SIZE = 32_768
 _NOT_FOUND = 404
 
 
-class SetProperty(Step):
+class SetProperty(JiraStep):
     title: ClassVar[str] = "Set an issue property"
     do: Literal["set-property"] = "set-property"
     key: str = Field(
@@ -29,7 +29,8 @@ class SetProperty(Step):
     )
     value: JsonValue = Field(
         title="Value",
-        description="JSON; its texts may hold values such as {{ issue.key }}",
+        description='Text, or JSON such as {"done": true}; both may hold values such as'
+        " {{ issue.key }}",
     )
 
     @field_validator("key")

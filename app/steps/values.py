@@ -23,11 +23,16 @@ def convert(field: str, schema: Mapping[str, Any], texts: Sequence[str]) -> Any:
     field, for a type we do not know or a text that is no value of it.
     """
     try:
-        if schema.get("type") == "array":
-            return _elements(schema, texts)
-        return _single(schema, texts)
+        return value_of(schema, texts)
     except ValueError as error:
         raise StepError(f"the field “{field}” cannot be set: {error}") from error
+
+
+def value_of(schema: Mapping[str, Any], texts: Sequence[str]) -> Any:  # noqa: ANN401
+    """Do the same; raise `ValueError`, which says only what is wrong with the texts."""
+    if schema.get("type") == "array":
+        return _elements(schema, texts)
+    return _single(schema, texts)
 
 
 def _elements(schema: Mapping[str, Any], texts: Sequence[str]) -> list[Any]:

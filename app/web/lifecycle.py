@@ -1,18 +1,22 @@
 """Installs and uninstalls that Atlassian signed, and the notices that follow them."""
 
+import logging
+import uuid
 from typing import Any
 
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
-from app import audit, tenants
+from app import audit, keys, tenants
 from app.crypto import Secret
-from app.tenants import Installed, Tenant
+from app.tenants import Installed, State, Tenant
 from app.tokens.checks import Reason, Refused
 from app.tokens.connect import Verified
 from app.web import bodies
 from app.web.context import caller, runtime
 from app.web.errors import BadRequestError
+
+log = logging.getLogger(__name__)
 
 signed = Blueprint("lifecycle", __name__, url_prefix="/lifecycle")
 notices = Blueprint("notices", __name__, url_prefix="/lifecycle")
@@ -37,24 +41,52 @@ def installed() -> ResponseReturnValue:
         ),
         display_url=_display_url(body.get("displayUrl")),
     )
+    now = runtime().now()
     with runtime().sessions.begin() as session:
-        tenants.install(
+        event = _event(tenants.find(session, verified.issuer), installation)
+        tenant = tenants.install(
             session,
             runtime().keyring,
             runtime().settings,
             verified,
             installation,
-            now=runtime().now(),
+            now=now,
         )
+        applied = tenant.installed_at == now
+        tenant_id, state = tenant.id, tenant.state
+    if applied:
+        log.info("%s tenant=%s state=%s", event, tenant_id, state)
+        _renew_keys(tenant_id)
     return "", 204
+
+
+def _renew_keys(tenant_id: uuid.UUID) -> None:
+    """Give a site that came back other keys for those that ended with it (T14).
+
+    Its destinations are still there, and would have nothing to sign with.
+    """
+    with runtime().sessions.begin() as session:
+        has_had = bool(keys.listed(session, tenant_id))
+        if not has_had or keys.has_keys(session, tenant_id):
+            return
+    fresh = keys.make(2)
+    rotation = keys.Rotation(
+        tenant_id=tenant_id, actor="jira", now=runtime().now(), fresh=fresh
+    )
+    with runtime().sessions.begin() as session:
+        keys.ensure(session, runtime().keyring, rotation)
 
 
 @signed.post("/uninstalled")
 def uninstalled() -> ResponseReturnValue:
     """Close the site's door."""
     verified = _verified_sender()
+    now = runtime().now()
     with runtime().sessions.begin() as session:
-        tenants.uninstall(session, runtime().settings, verified, now=runtime().now())
+        tenant = tenants.uninstall(session, runtime().settings, verified, now=now)
+        tenant_id = tenant.id if tenant and tenant.uninstalled_at == now else None
+    if tenant_id:
+        log.info("uninstalled tenant=%s", tenant_id)
     return "", 204
 
 
@@ -84,6 +116,15 @@ def _verified_sender() -> Verified:
     return verified
 
 
+def _event(known: Tenant | None, installation: Installed) -> str:
+    """Name the install for the log, from what was known before it."""
+    if known is None:
+        return "installed"
+    if known.state is State.UNINSTALLED or known.base_url == installation.base_url:
+        return "re-installed"
+    return "renamed"
+
+
 def _shared_secret(body: dict[str, Any]) -> Secret:
     """Return the site's secret, opaque as it is, if it can be used to sign at all."""
     text = bodies.text(body, "sharedSecret", limit=SECRET_SIZE)
@@ -111,4 +152,5 @@ def _note(*, is_enabled: bool) -> ResponseReturnValue:
         session.get_one(Tenant, caller().tenant_id).enabled = is_enabled
         kind = "enabled" if is_enabled else "disabled"
         audit.record(session, caller().tenant_id, kind, actor="jira", now=now)
+    log.info("%s tenant=%s", kind, caller().tenant_id)
     return "", 204

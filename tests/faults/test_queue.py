@@ -1,8 +1,11 @@
 """Wake-ups from process to process; a queue that is away, lossy or hostile."""
 
+import logging
 import pickle
+import socket
 import sqlite3
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,7 +20,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import db
-from app.queue import Queue
+from app.queue import Queue, QueueError, TroubleFilter
 from app.runs import Run, RunState
 from app.runtime import Runtime
 from app.settings import Settings
@@ -291,3 +294,57 @@ def test_runs_are_recorded_and_carried_out_while_the_queue_is_down(
         with site.worker(down, tmp_path, SWEEPING) as worker:
             site.wait_for(run_id, worker)
             assert worker.popen.poll() is None
+            # It tried again and again meanwhile, ten times a second and thread.
+            log = worker.log.read_text()
+            assert log.count("ConnectionError") == 1
+            assert "Traceback" not in log
+
+
+def test_silent_queue_does_not_hold_a_call_of_jira() -> None:
+    """Attack: whoever listens there accepts, and lets Jira's calls wait for ever."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        queue = Queue(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        started_at = time.monotonic()
+        for _ in range(2):
+            with pytest.raises(QueueError):
+                queue.wake()
+
+        assert time.monotonic() - started_at < 4  # one second, on an idle machine
+
+
+def trouble(seconds: float, name: str, error: Exception | None) -> logging.LogRecord:
+    """Return what Huey logs, so many seconds after the first."""
+    info = (type(error), error, None) if error else None
+    record = logging.LogRecord(
+        name, logging.ERROR, "", 1, "Error reading %s", ("queue",), info
+    )
+    record.created = 1_000_000 + seconds
+    return record
+
+
+def test_trouble_of_the_queue_is_logged_once_a_minute() -> None:
+    only = TroubleFilter()
+    away = redis.ConnectionError("away")
+
+    def passes(seconds: float, name: str, error: Exception | None) -> bool:
+        return only.filter(trouble(seconds, name, error))
+
+    assert passes(0, "huey.consumer.Worker", away)
+    assert not passes(1, "huey.consumer.Worker", away)
+    assert not passes(59, "huey.consumer.Scheduler", away)
+    assert passes(2, "huey.consumer.Worker", OSError("another"))
+    assert passes(61, "huey.consumer.Worker", away)
+    assert not passes(62, "huey.consumer.Worker", away)
+    assert all(passes(n, "app.worker.loop", away) for n in range(3))
+
+
+def test_t13_trouble_of_the_queue_is_logged_without_values() -> None:
+    error = sa.exc.OperationalError(
+        "SELECT", {"key": "value-of-a-statement"}, OSError()
+    )
+    record = trouble(0, "huey", error)
+
+    assert TroubleFilter().filter(record)
+
+    line = logging.Formatter("%(name)s %(message)s").format(record)
+    assert line == "huey Error reading queue: OperationalError"

@@ -392,6 +392,51 @@ def test_disabled_is_shown_and_changes_nothing(
     assert (tenant.enabled, tenant.state) == (False, State.ACTIVE)
 
 
+def test_log_says_what_became_of_a_site_and_no_secret(
+    caller: Caller, all_tenants: Tenants, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="app.web.lifecycle")
+
+    for site in (SITE, SITE, "https://new.atlassian.net"):
+        caller.install(baseUrl=site)
+        caller.later(seconds=1)
+    uninstall(caller)
+    caller.later(seconds=1)
+    caller.install()
+    for notice in ("disabled", "enabled"):
+        path = f"/lifecycle/{notice}"
+        caller.send("POST", path, token=caller.url_bound("POST", path), body={})
+
+    [tenant] = all_tenants()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"installed tenant={tenant.id} state=active",
+        f"re-installed tenant={tenant.id} state=active",
+        f"renamed tenant={tenant.id} state=active",
+        f"uninstalled tenant={tenant.id}",
+        f"re-installed tenant={tenant.id} state=active",
+        f"disabled tenant={tenant.id}",
+        f"enabled tenant={tenant.id}",
+    ]
+
+
+def test_log_says_nothing_of_what_was_not_applied(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = caller.install_token()
+    caller.later(seconds=1)
+    token = caller.install_token()
+    caller.lifecycle("installed", token, caller.installed())
+    caller.later(seconds=1)
+    caplog.set_level("INFO", logger="app.web.lifecycle")
+
+    for known in (token, late):
+        assert caller.lifecycle("installed", known, caller.installed()) == 204
+    late = caller.install_token("uninstalled", iat=int(caller.clock().timestamp()) - 9)
+    assert caller.lifecycle("uninstalled", late, caller.installed()) == 204
+
+    assert not caplog.messages
+
+
 def test_disabled_without_a_token_is_refused(caller: Caller) -> None:
     """Jira sends one after an uninstall (AC-2561)."""
     caller.install()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.jira import Issue
-from app.rules.conditions import ConditionError, Row, When, holds
+from app.rules.conditions import ConditionError, Row, When, holds, misfit
 
 DOCUMENT = {
     "type": "doc",
@@ -166,6 +166,52 @@ def test_what_cannot_be_decided_is_an_error_that_names_the_row(
 ) -> None:
     with pytest.raises(ConditionError, match=f"{field} {op}"):
         judge(field, op, value)
+
+
+@pytest.mark.parametrize("field", ["nothing", "blank", "none_of_them"])
+@pytest.mark.parametrize("value", [5, "2026-01-31"])
+def test_greater_and_less_on_an_empty_field_say_that_it_is_empty(
+    field: str, value: object
+) -> None:
+    with pytest.raises(ConditionError, match=r"cannot be decided: the field is empty$"):
+        judge(field, "greater", value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "op", "value", "said"),
+    [
+        ("date", "equals", "tomorrow", "a date is 2026-01-31"),
+        ("datetime", "not-equals", "tomorrow", "a date is 2026-01-31"),
+        ("date", "greater", "5", "a date is 2026-01-31"),
+        ("number", "equals", "many", "the field is a number"),
+        ("number", "less", "2026-01-31", "the field is a number"),
+        ("array", "greater", "5", "neither a number nor a date"),
+        ("priority", "less", "5", "neither a number nor a date"),
+    ],
+)
+def test_misfit_says_why_a_row_could_never_hold(
+    kind: str, op: str, value: str, said: str
+) -> None:
+    assert said in str(misfit(row("x", op, value), kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "op", "value"),
+    [
+        ("date", "equals", "2026-01-31"),
+        ("datetime", "less", "2026-01-31T10:00:00Z"),
+        ("date", "contains", "2026"),
+        ("date", "is-empty", None),
+        ("number", "equals", 5),
+        ("number", "greater", "5.5"),
+        ("string", "greater", "2026-01-31"),
+        ("any", "less", "5"),
+        ("array", "equals", "release"),
+        ("priority", "matches", "^H"),
+    ],
+)
+def test_no_misfit_where_a_row_may_hold(kind: str, op: str, value: object) -> None:
+    assert misfit(row("x", op, value), kind) is None
 
 
 def test_a_broken_row_is_an_error_also_where_others_decide() -> None:
