@@ -43,12 +43,15 @@ NEWS = re.compile(
 WELCOME = f"""
   Jira (a sandbox)   {SANDBOX}   <- open this one
   Countersign        {ADDON}
+  A receiver         {SANDBOX}/receiver   <- stands for your deployment service
 
   1. Open the workflow editor.
   2. Add "Countersign rule" to a transition, give it two steps, publish.
   3. Move an issue on the board.
   4. See the comment and the status on the issue.
   5. Look at Apps > Countersign > Configure; then press "expired token" under Mishaps.
+  6. "Dispatch" leads into the hold, "Dispatching": its ways out take a condition, in
+     the workflow editor. Cut the wire under Mishaps, and see what becomes of an issue.
 
 Logs are in var/log, errors also here. Ctrl-C stops everything.
 """
@@ -123,6 +126,7 @@ def environment() -> dict[str, str]:
         "COUNTERSIGN_INSTALL_KEYS_URL": f"{SANDBOX}/install-keys",
         "COUNTERSIGN_SITE_SUFFIXES": "localhost,127.0.0.1",
         "COUNTERSIGN_TENANTS": "open",
+        "COUNTERSIGN_WATCH_SECONDS": "10",
         "COUNTERSIGN_AP_JS_URL": f"{SANDBOX}/atlassian-connect/all.js",
         "PYTHONUNBUFFERED": "1",
     }

@@ -82,6 +82,10 @@ def greet(jira: Jira, moved: bool) -> None:  # noqa: FBT001 - one caller, just a
         elif moved or is_stranger(jira):
             jira.install()
             how = "the add-on did not know this site and was installed again"
+        elif jira.addon.fetch_descriptor() != jira.addon.descriptor:
+            # as Jira does when a descriptor changes
+            jira.install()
+            how = "the add-on has a new descriptor and was installed again"
         else:
             how = "the add-on knows this site"
     except AddonError as error:

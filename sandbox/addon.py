@@ -55,6 +55,8 @@ class Answer:
     status: int
     """0 when nothing answered."""
     text: str = ""
+    is_lost: bool = False
+    """The wire is cut: nobody will try again."""
 
     @property
     def is_good(self) -> bool:
@@ -116,7 +118,7 @@ class Addon:
 
     def _sent(self, call: Call) -> Answer:
         if self.wire_is_cut:
-            return Answer(0, "no answer: the wire is cut")
+            return Answer(0, "lost: the wire is cut", is_lost=True)
         if self.calls_to_drop:
             self.calls_to_drop -= 1
             return Answer(0, "no answer: this call was dropped")
@@ -126,13 +128,15 @@ class Addon:
     def _record(self, call: Call, answer: Answer, seconds: float) -> None:
         token = call.headers.get("Authorization", "").partition(" ")[2]
         verdict = "accepted" if answer.is_good else "refused"
+        if not answer.status:
+            verdict = "lost" if answer.is_lost else "no answer"
         entry = Entry(
             at=self.world.stamp(),
             direction=TO_ADDON,
             method=call.method,
             url=call.url,
             claims=tokens.peek(token) if token else {},
-            verdict=verdict if answer.status else "no answer",
+            verdict=verdict,
             why="" if answer.is_good else answer.text[:_EXCERPT],
             status=answer.status or None,
             milliseconds=round(seconds * 1000),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import adf, catalogue, fields, issues, links, people
+from sandbox import adf, catalogue, conditions, fields, issues, links, people
 from sandbox.catalogue import IssueType, Project, Status, Transition
 from sandbox.people import Person
 from sandbox.world import Issue, World
@@ -83,7 +83,8 @@ class Beans:
             "avatarUrls": {"48x48": self._picture("avatar")},
         }
 
-    def transition(self, made: Transition) -> Json:
+    def transition(self, issue: Issue, made: Transition) -> Json:
+        """As Jira offers it for this issue to who looks."""
         status = next(s for s in catalogue.STATUSES if s.id == made.to)
         return {
             "id": made.id,
@@ -92,8 +93,8 @@ class Beans:
             "hasScreen": bool(made.screen),
             "isGlobal": made.is_global,
             "isInitial": made.is_initial,
-            "isAvailable": True,
-            "isConditional": False,
+            "isAvailable": conditions.allow(self.world, issue, made, self.viewer),
+            "isConditional": bool(conditions.on(self.world, issue, made)),
             "looped": made.to in made.sources,
         }
 

@@ -18,11 +18,10 @@ from typing import Any
 from sandbox import catalogue, people, workflow
 from sandbox.addon import Addon, Answer, Call, Signing
 from sandbox.beans import Beans
-from sandbox.world import Issue, PostFunction, World
+from sandbox.world import POST_FUNCTION, Issue, Rule, World
 
 Json = dict[str, Any]
 
-MODULE = "jiraWorkflowPostFunctions"
 RETRIES = 5
 KEPT = 500
 _RETRIED = frozenset({408, 409, 425, 429})
@@ -73,7 +72,7 @@ class Firing:
         """Queue one call for each live post function of the transition."""
         if not self.addon.site.installed:
             return
-        for function in workflow.live_on(self.world, issue, made):
+        for function in workflow.live_on(self.world, issue, made, POST_FUNCTION):
             call = self.compose(issue, made, function, before)
             if call is not None:
                 identifier = str(uuid.uuid4())
@@ -83,11 +82,11 @@ class Firing:
         self,
         issue: Issue,
         made: catalogue.Transition,
-        function: PostFunction,
+        function: Rule,
         before: str,
     ) -> Call | None:
         """The unsigned call; None when the add-on has no such module any more."""
-        modules = self.addon.modules(MODULE)
+        modules = self.addon.modules(POST_FUNCTION)
         module = next((m for m in modules if m["key"] == function.module), None)
         if module is None:
             return None
@@ -102,7 +101,7 @@ class Firing:
         self,
         issue: Issue,
         made: catalogue.Transition,
-        function: PostFunction,
+        function: Rule,
         before: str,
     ) -> Json:
         bean = Beans(self.world, people.ADA, api=2).issue(issue, ["*navigable"])
@@ -207,6 +206,8 @@ class Firing:
 
 
 def is_retried(answer: Answer) -> bool:
+    if answer.is_lost:
+        return False
     return not answer.status or answer.status in _RETRIED or answer.status >= _BROKEN
 
 

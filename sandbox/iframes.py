@@ -8,15 +8,16 @@ from urllib.parse import quote, urlencode
 
 from sandbox import qsh, tokens
 from sandbox.addon import Addon
-from sandbox.firing import MODULE
 from sandbox.people import Person
 from sandbox.traffic import IFRAME, Entry
-from sandbox.world import PostFunction
+from sandbox.world import CONDITION, POST_FUNCTION, Rule
 
 Json = dict[str, Any]
 
 PAGES = ("configurePage", "adminPages", "generalPages", "postInstallPage")
-ADMIN_ONLY = frozenset({"configurePage", "adminPages", "postInstallPage", MODULE})
+RULES = (POST_FUNCTION, CONDITION)
+ADMIN_ONLY = frozenset({"configurePage", "adminPages", "postInstallPage", *RULES})
+_VARIABLES_OF = {POST_FUNCTION: "postFunction", CONDITION: "condition"}
 VERSION = "1001.0.0-SNAPSHOT"
 _VARIABLE = re.compile(r"\{([A-Za-z0-9_.]+)\}")
 
@@ -54,17 +55,27 @@ def page(addon: Addon, key: str) -> Module | None:
     return next((m for m in pages(addon) if m.key == key), None)
 
 
-def post_function(addon: Addon, key: str, view: str) -> Module | None:
-    """The iframe that creates, edits or shows a post function; None without one."""
-    for module in addon.modules(MODULE):
-        if module["key"] == key and view in module:
-            name = str(module["name"]["value"])
-            return Module(MODULE, key, name, str(module[view]["url"]))
+def rule(addon: Addon, key: str, view: str) -> Module | None:
+    """The iframe that creates, edits or shows a rule; None without one."""
+    for kind in RULES:
+        for module in addon.modules(kind):
+            if module["key"] == key and view in module:
+                name = str(module["name"]["value"])
+                return Module(kind, key, name, str(module[view]["url"]))
     return None
 
 
-def variables(function: PostFunction) -> dict[str, str]:
-    return {"postFunction.id": function.id, "postFunction.config": function.value}
+def variables(made: Rule) -> dict[str, str]:
+    """Those of a rule that was saved before."""
+    return {
+        **new_variables(made.kind, made.id),
+        f"{_VARIABLES_OF[made.kind]}.config": made.value,
+    }
+
+
+def new_variables(kind: str, rule_id: str) -> dict[str, str]:
+    """Those of a rule in the making, which has no configuration yet."""
+    return {f"{_VARIABLES_OF[kind]}.id": rule_id}
 
 
 def url(addon: Addon, frame: Frame, person: Person) -> str:

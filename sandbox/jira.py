@@ -22,9 +22,9 @@ from sandbox import (
     world,
 )
 from sandbox.addon import Addon, Answer
-from sandbox.firing import MODULE, Firing, settle
+from sandbox.firing import Firing, settle
 from sandbox.traffic import Traffic
-from sandbox.world import Issue, PostFunction, Site, World
+from sandbox.world import CONDITION, POST_FUNCTION, Issue, Rule, Site, World
 
 Json = dict[str, Any]
 
@@ -73,6 +73,8 @@ class Jira:
     def __post_init__(self) -> None:
         self.traffic = Traffic()
         self.armed_answers: deque[ArmedAnswer] = deque()
+        self.refuses_addon = False
+        """Every call of the add-on is answered 401, as after a drifted secret."""
         saved = self.state_path is not None and self.state_path.exists()
         state = (
             world.load(self.state_path)
@@ -102,6 +104,7 @@ class Jira:
         self.firing.close()
         self.traffic.clear()
         self.armed_answers.clear()
+        self.refuses_addon = False
         state = world.fresh(self.base_url)
         self.world = World(state, clock=self.now, path=self.state_path)
         self._connect()
@@ -128,12 +131,12 @@ class Jira:
         view: str,
         user: str = "ada",
         *,
-        function: PostFunction | None = None,
+        function: Rule | None = None,
         module: str | None = None,
     ) -> str:
-        """The signed iframe URL for `create`, `edit` or `view`."""
-        key = function.module if function else module or self._first_module()
-        found = iframes.post_function(self.addon, key, view)
+        """The signed iframe URL for `create`, `edit` or `view`, of a condition too."""
+        key = function.module if function else module or self._module(POST_FUNCTION)
+        found = iframes.rule(self.addon, key, view)
         if found is None:
             raise LookupError(f"{key!r} has no {view}")
         variables = {} if function is None else iframes.variables(function)
@@ -144,8 +147,9 @@ class Jira:
         person = people.named(user)
         return iframes.context_token(self.addon, person, context or {})
 
-    def _first_module(self) -> str:
-        modules = self.addon.modules(MODULE)
+    def _module(self, kind: str) -> str:
+        """The key of the first of its kind; empty when the add-on has none."""
+        modules = self.addon.modules(kind)
         return str(modules[0]["key"]) if modules else ""
 
     def deliver_pending(self) -> int:
@@ -182,7 +186,7 @@ class Jira:
             ]
 
     def transition(self, id_or_key: str, to: str, user: str = "ada") -> None:
-        """Make the transition of this id or name."""
+        """Make the transition of this id or name, as this person."""
         made = catalogue.transition(to)
         number = made.id if made else to
         issue = issues.get(self.world, id_or_key, people.named(user))
@@ -212,27 +216,42 @@ class Jira:
         flow: str = catalogue.WORKFLOW,
         module: str | None = None,
         function_id: str | None = None,
-    ) -> PostFunction:
-        """Put a rule on the transition (id or name) and publish the workflow."""
+    ) -> Rule:
+        """Put a post function on the transition (id or name), and publish."""
+        key = module or self._module(POST_FUNCTION)
+        made = Rule(function_id or workflow.new_id(), key, value)
+        return self._put(transition, made, flow)
+
+    def add_condition(
+        self,
+        transition: str,
+        value: str,
+        *,
+        flow: str = catalogue.WORKFLOW,
+        module: str | None = None,
+    ) -> Rule:
+        """Put a condition on the transition (id or name), and publish."""
+        key = module or self._module(CONDITION)
+        made = Rule(workflow.new_id(), key, value, CONDITION)
+        return self._put(transition, made, flow)
+
+    def _put(self, transition: str, made: Rule, flow: str) -> Rule:
         found = catalogue.transition(transition)
         if found is None:
             raise LookupError(f"there is no transition {transition!r}")
-        key = module or self._first_module()
-        place = workflow.Place(flow, found.id)
-        made = workflow.add(
-            self.world, place, module=key, value=value, function_id=function_id
-        )
+        workflow.add(self.world, workflow.Place(flow, found.id), made)
         workflow.publish(self.world, flow)
         return made
 
     def remove_post_function(
-        self, function_id: str, flow: str = catalogue.WORKFLOW
+        self, rule_id: str, flow: str = catalogue.WORKFLOW
     ) -> None:
-        workflow.delete(self.world, flow, function_id)
+        """Take it, or a condition, off the workflow, and publish."""
+        workflow.delete(self.world, flow, rule_id)
         workflow.publish(self.world, flow)
 
     def copy_workflow(self, source: str, name: str) -> None:
-        """Configurations and ids of the post functions are copied as they are."""
+        """Configurations and ids of the rules are copied as they are."""
         workflow.clone(self.world, source, name)
 
     def use_workflow(self, project: str, name: str) -> None:

@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 
 from sandbox import catalogue, workflow
 from sandbox.addon import AddonError, Answer, Call, Signing
-from sandbox.firing import MODULE
 from sandbox.jira import ArmedAnswer, Jira
-from sandbox.world import Issue, PostFunction
+from sandbox.world import POST_FUNCTION, Issue, Rule
 
 Json = dict[str, Any]
 
@@ -115,11 +114,19 @@ def drop_next(jira: Jira, given: Json) -> Outcome:
 
 def cut_wire(jira: Jira, given: Json) -> Outcome:
     jira.addon.wire_is_cut = bool(given.get("on", not jira.addon.wire_is_cut))
-    cut = jira.addon.wire_is_cut
     return Outcome(
-        "The wire is cut: no call reaches the add-on."
-        if cut
-        else "The wire is whole again; what waits for a retry will arrive."
+        "The wire is cut: what Jira tells the add-on is lost, and not sent again."
+        if jira.addon.wire_is_cut
+        else "The wire is whole again; what was lost stays lost."
+    )
+
+
+def refuse_addon(jira: Jira, given: Json) -> Outcome:
+    jira.refuses_addon = bool(given.get("on", not jira.refuses_addon))
+    return Outcome(
+        "Jira answers every call of the add-on with 401, as after a drifted secret."
+        if jira.refuses_addon
+        else "Jira accepts the add-on's calls again."
     )
 
 
@@ -162,12 +169,18 @@ MISHAPS: dict[str, Callable[[Jira, Json], Outcome]] = {
     "answer-slow": answer_slow,
     "drop-next": drop_next,
     "cut-wire": cut_wire,
+    "refuse-addon": refuse_addon,
     "rename-site": rename_site,
     "rotate-secret": rotate_secret,
     "uninstall": uninstall,
     "install": install,
 }
-_NEEDS_INSTALL = frozenset(MISHAPS) - {"install", "cut-wire", "drop-next"}
+_NEEDS_INSTALL = frozenset(MISHAPS) - {
+    "install",
+    "cut-wire",
+    "drop-next",
+    "refuse-addon",
+}
 
 
 def cause(jira: Jira, name: str, given: Json) -> Outcome:
@@ -202,14 +215,16 @@ def _compose(jira: Jira, issue: Issue) -> Call:
     flow = workflow.of_project(jira.world, issue.project)
     for made in catalogue.TRANSITIONS:
         for function in flow.live.get(made.id, []):
+            if function.kind != POST_FUNCTION:
+                continue
             call = jira.firing.compose(issue, made, function, _before(issue))
             if call is not None:
                 return call
     # a site without rules has something to refuse as well
-    modules = jira.addon.modules(MODULE)
+    modules = jira.addon.modules(POST_FUNCTION)
     if not modules:
         raise MishapError("The add-on has no post function.")
-    stray = PostFunction(workflow.new_id(), modules[0]["key"], "")
+    stray = Rule(workflow.new_id(), modules[0]["key"], "")
     call = jira.firing.compose(issue, catalogue.TRANSITIONS[3], stray, _before(issue))
     if call is None:
         raise MishapError("The add-on has no post function.")

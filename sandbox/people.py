@@ -73,6 +73,33 @@ USERS = (ADA, DEE, VIC)
 EVERYONE = (*USERS, APP)
 
 
+@dataclass(frozen=True)
+class ProjectRole:
+    """The same people have it in every project."""
+
+    id: int
+    name: str
+    description: str
+    members: tuple[Person, ...]
+
+
+ROLES = (
+    ProjectRole(10002, "Administrators", "Administer the project.", (ADA,)),
+    ProjectRole(10003, "Developers", "Work in the project.", (ADA, DEE)),
+    ProjectRole(10004, "Service Desk Team", "Answer customers.", ()),
+    ProjectRole(
+        10005,
+        "atlassian-addons-project-access",
+        "Jira keeps the accounts of its apps in this role.",
+        (APP,),
+    ),
+)
+
+
+def roles_of(person: Person) -> list[ProjectRole]:
+    return [role for role in ROLES if person in role.members]
+
+
 def find(account_id: str | None) -> Person | None:
     return next((p for p in EVERYONE if p.account_id == account_id), None)
 

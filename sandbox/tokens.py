@@ -26,6 +26,7 @@ CONTEXT_LIFETIME = timedelta(minutes=15)
 LONGEST = timedelta(hours=1)
 LEEWAY = timedelta(seconds=30)
 """What Jira forgives a clock."""
+WRONG_SECRET = "the signature does not fit the current shared secret"  # noqa: S105 - words
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def judge(token: str, question: Question) -> str | None:
             },
         )
     except jwt.InvalidSignatureError:
-        return "the signature does not fit the current shared secret"
+        return WRONG_SECRET
     except (jwt.PyJWTError, ValueError) as error:
         return f"cannot be read: {error}"
     return (

@@ -24,7 +24,7 @@ class Entry:
     url: str
     claims: Json = field(default_factory=dict)
     verdict: str = ""
-    """verified, refused, accepted, no answer, issued."""
+    """verified, refused, accepted, no answer, lost, issued."""
     why: str = ""
     status: int | None = None
     milliseconds: int = 0

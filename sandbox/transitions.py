@@ -2,18 +2,28 @@
 
 from typing import Any
 
-from sandbox import catalogue, comments, fields, issues, workflow
+from sandbox import catalogue, comments, conditions, fields, issues, workflow
 from sandbox.catalogue import Transition
 from sandbox.people import Person
-from sandbox.world import Issue, World
+from sandbox.world import POST_FUNCTION, Issue, World
 
 Json = dict[str, Any]
 
 
-def offered(issue: Issue, person: Person) -> list[Transition]:
+def leading_on(issue: Issue, person: Person) -> list[Transition]:
+    """Those the workflow has here, whatever the conditions of apps say."""
     if not person.may("TRANSITION_ISSUES"):
         return []
     return [t for t in catalogue.TRANSITIONS if t.starts_at(issue.status)]
+
+
+def offered(world: World, issue: Issue, person: Person) -> list[Transition]:
+    """Those the person can make now."""
+    return [
+        made
+        for made in leading_on(issue, person)
+        if conditions.allow(world, issue, made, person)
+    ]
 
 
 def transition(world: World, issue: Issue, body: Json, person: Person) -> Transition:
@@ -23,7 +33,9 @@ def transition(world: World, issue: Issue, body: Json, person: Person) -> Transi
     if not wanted_id:
         raise issues.RestError(400, ["Missing 'transition' identifier"])
     with world.change():
-        made = next((t for t in offered(issue, person) if t.id == wanted_id), None)
+        made = next(
+            (t for t in offered(world, issue, person) if t.id == wanted_id), None
+        )
         if made is None:
             why = (
                 "It seems that you have tried to perform an illegal workflow "
@@ -97,6 +109,6 @@ def _resolution(made: Transition, given: Json) -> str | None:
 
 
 def announce(world: World, issue: Issue, made: Transition, before: str) -> None:
-    if workflow.live_on(world, issue, made):
+    if workflow.live_on(world, issue, made, POST_FUNCTION):
         for listener in world.on_transition:
             listener(issue, made, before)

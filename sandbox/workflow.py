@@ -1,15 +1,15 @@
-"""Workflows: which post functions sit on which transition, as draft and live."""
+"""Workflows: which rules of apps sit on which transition, as draft and live."""
 
 import copy
 import uuid
 from dataclasses import dataclass
 
 from sandbox import catalogue
-from sandbox.world import Issue, PostFunction, Workflow, World
+from sandbox.world import CONDITION, Issue, Rule, Workflow, World
 
 
 class WorkflowError(Exception):
-    """There is no such workflow, transition or post function."""
+    """There is no such workflow, transition or rule, or it cannot sit there."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ def get(world: World, name: str) -> Workflow:
 
 
 def live_on(
-    world: World, issue: Issue, transition: catalogue.Transition
-) -> list[PostFunction]:
+    world: World, issue: Issue, transition: catalogue.Transition, kind: str
+) -> list[Rule]:
     flow = of_project(world, issue.project)
-    return list(flow.live.get(transition.id, []))
+    return [rule for rule in flow.live.get(transition.id, []) if rule.kind == kind]
 
 
-def editing(flow: Workflow) -> dict[str, list[PostFunction]]:
+def editing(flow: Workflow) -> dict[str, list[Rule]]:
     """What the editor shows: the draft, or the live one while nothing changed."""
     return flow.live if flow.draft is None else flow.draft
 
@@ -46,43 +46,37 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def add(
-    world: World,
-    place: Place,
-    *,
-    module: str,
-    value: str,
-    function_id: str | None = None,
-) -> PostFunction:
-    """Put a post function on the draft."""
-    if catalogue.transition(place.transition) is None:
+def add(world: World, place: Place, rule: Rule) -> None:
+    """Put a post function or a condition on the draft."""
+    found = catalogue.transition(place.transition)
+    if found is None:
         raise WorkflowError(f"there is no transition {place.transition!r}")
-    function = PostFunction(function_id or new_id(), module, value)
+    if found.is_initial and rule.kind == CONDITION:
+        raise WorkflowError("Jira has no conditions on the creation of an issue")
     with world.change():
         draft = _draft(get(world, place.workflow))
-        draft.setdefault(place.transition, []).append(function)
-    return function
+        draft.setdefault(place.transition, []).append(rule)
 
 
-def edit(world: World, workflow: str, function_id: str, value: str) -> None:
+def edit(world: World, workflow: str, rule_id: str, value: str) -> None:
     with world.change():
         draft = _draft(get(world, workflow))
-        _find(draft, function_id).value = value
+        _find(draft, rule_id).value = value
 
 
-def delete(world: World, workflow: str, function_id: str) -> None:
+def delete(world: World, workflow: str, rule_id: str) -> None:
     with world.change():
         draft = _draft(get(world, workflow))
-        wanted = _find(draft, function_id)
-        for functions in draft.values():
-            if wanted in functions:
-                functions.remove(wanted)
+        wanted = _find(draft, rule_id)
+        for rules in draft.values():
+            if wanted in rules:
+                rules.remove(wanted)
                 return
 
 
-def find(flow: Workflow, function_id: str) -> PostFunction:
+def find(flow: Workflow, rule_id: str) -> Rule:
     """As the editor sees it."""
-    return _find(editing(flow), function_id)
+    return _find(editing(flow), rule_id)
 
 
 def publish(world: World, name: str) -> None:
@@ -98,7 +92,7 @@ def discard(world: World, name: str) -> None:
 
 
 def clone(world: World, source: str, name: str) -> Workflow:
-    """As Jira copies a workflow: configurations and ids of post functions included."""
+    """As Jira copies a workflow: configurations and ids of the rules included."""
     with world.change() as state:
         if name in state.workflows:
             raise WorkflowError(f"there is a workflow {name!r} already")
@@ -113,15 +107,15 @@ def assign(world: World, project_key: str, name: str) -> None:
         state.project_workflow[project_key] = name
 
 
-def _draft(flow: Workflow) -> dict[str, list[PostFunction]]:
+def _draft(flow: Workflow) -> dict[str, list[Rule]]:
     if flow.draft is None:
         flow.draft = copy.deepcopy(flow.live)
     return flow.draft
 
 
-def _find(rules: dict[str, list[PostFunction]], function_id: str) -> PostFunction:
-    for functions in rules.values():
-        for function in functions:
-            if function.id == function_id:
-                return function
-    raise WorkflowError(f"there is no post function {function_id!r}")
+def _find(placed: dict[str, list[Rule]], rule_id: str) -> Rule:
+    for rules in placed.values():
+        for rule in rules:
+            if rule.id == rule_id:
+                return rule
+    raise WorkflowError(f"there is no rule {rule_id!r}")

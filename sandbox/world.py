@@ -52,19 +52,27 @@ class Issue:
     properties: Json = field(default_factory=dict)
 
 
+POST_FUNCTION = "jiraWorkflowPostFunctions"
+CONDITION = "jiraWorkflowConditions"
+
+
 @dataclass
-class PostFunction:
+class Rule:
+    """A post function or a condition of an app on a transition."""
+
     id: str
     """Made by Jira when it is added; a copied workflow copies it too."""
     module: str
     value: str
+    kind: str = POST_FUNCTION
+    """As the descriptor calls its modules: POST_FUNCTION or CONDITION."""
 
 
 @dataclass
 class Workflow:
     name: str
-    live: dict[str, list[PostFunction]] = field(default_factory=dict)
-    draft: dict[str, list[PostFunction]] | None = None
+    live: dict[str, list[Rule]] = field(default_factory=dict)
+    draft: dict[str, list[Rule]] | None = None
     """By transition id; None when nothing waits to be published."""
 
 
@@ -121,12 +129,10 @@ def load(path: Path) -> State:
     )
 
 
-def _rules(raw: Json | None) -> dict[str, list[PostFunction]] | None:
+def _rules(raw: Json | None) -> dict[str, list[Rule]] | None:
     if raw is None:
         return None
-    return {
-        key: [PostFunction(**one) for one in several] for key, several in raw.items()
-    }
+    return {key: [Rule(**one) for one in several] for key, several in raw.items()}
 
 
 class World:

@@ -148,7 +148,8 @@
     getWorkflowConfiguration: function (callback) {
       callback = callbackOf(arguments);
       var options = callback._context.extension.options;
-      callback((options.productContext || {})["postFunction.config"]);
+      var known = options.productContext || {};
+      callback("condition.id" in known ? known["condition.config"] : known["postFunction.config"]);
     },
     _submitWorkflowConfigurationResponse: function (response, callback) {
       if (submitted) { submitted(response); }
@@ -172,7 +173,8 @@
         return;
       }
       var method = String(options.type || options.method || "GET").toUpperCase();
-      var headers = Object.assign({}, options.headers);
+      // says for which app the person asks: Jira holds it to the app's scopes
+      var headers = Object.assign({}, options.headers, { "AP-App-Key": page.addon_key });
       if (options.contentType) { headers["Content-Type"] = options.contentType; }
       if (options.data && method === "GET") {
         Object.entries(options.data).forEach(function (pair) {
@@ -220,7 +222,7 @@
   iframe.title = page.title;
   slot.append(frame);
 
-  /* -- Add / Update of a post function ---------------------------------------- */
+  /* -- Add / Update of a rule -------------------------------------------------- */
   var form = document.getElementById("rule-form");
   if (!form) {
     return;

@@ -11,8 +11,10 @@ countersign for the add-on's account) or an account id.
     POST   issues/<key>/transition {id | name, user?}
     POST   issues/<key>/comment {text | body, user?}
     POST   issues/<key>/status {status}     no history, nothing fires
+    GET    workflow?name=                   transitions with their published rules
     POST   post-functions {transition, value, workflow?, module?, id?}   and publish
-    DELETE post-functions/<id>?workflow=
+    POST   conditions {transition, value, workflow?, module?}            and publish
+    DELETE post-functions/<id>?workflow=    conditions/<id>?workflow=
     POST   workflows {copy_of, name, project?}   copies rules with their ids
     POST   install | uninstall
     POST   context-token {user?, context?}  as AP.context.getToken
@@ -45,7 +47,8 @@ Json = dict[str, Any]
 BLUEPRINT = Blueprint("control", __name__, url_prefix="/sandbox/api")
 
 
-def _given() -> Json:
+def given_json() -> Json:
+    """The object of the request; empty without one."""
     given = request.get_json(silent=True)
     return given if isinstance(given, dict) else {}
 
@@ -122,7 +125,7 @@ def reset() -> Json:
 
 @BLUEPRINT.post("/issues")
 def create_issue() -> tuple[Json, int]:
-    given, jira = _given(), asking.jira()
+    given, jira = given_json(), asking.jira()
     issue = jira.create_issue(given.pop("user", "ada"), **given)
     return _issue(jira, issue), 201
 
@@ -135,7 +138,7 @@ def delete_issue(key: str) -> Json:
 
 @BLUEPRINT.post("/issues/<key>/transition")
 def transition(key: str) -> Json:
-    given, jira = _given(), asking.jira()
+    given, jira = given_json(), asking.jira()
     to = str(given.get("id") or given.get("name") or "")
     jira.transition(key, to, str(given.get("user", "ada")))
     return _issue(jira, jira.issue(key))
@@ -143,7 +146,7 @@ def transition(key: str) -> Json:
 
 @BLUEPRINT.post("/issues/<key>/comment")
 def comment(key: str) -> tuple[Json, int]:
-    given, jira = _given(), asking.jira()
+    given, jira = given_json(), asking.jira()
     body = given.get("body") or adf.document(str(given.get("text", "")))
     jira.comment(key, body, str(given.get("user", "ada")))
     return _issue(jira, jira.issue(key)), 201
@@ -152,38 +155,8 @@ def comment(key: str) -> tuple[Json, int]:
 @BLUEPRINT.post("/issues/<key>/status")
 def set_status(key: str) -> Json:
     jira = asking.jira()
-    jira.set_status(key, str(_given().get("status", "")))
+    jira.set_status(key, str(given_json().get("status", "")))
     return _issue(jira, jira.issue(key))
-
-
-@BLUEPRINT.post("/post-functions")
-def add_post_function() -> tuple[Json, int]:
-    given = _given()
-    made = asking.jira().add_post_function(
-        str(given.get("transition", "")),
-        str(given.get("value", "")),
-        flow=given.get("workflow", catalogue.WORKFLOW),
-        module=given.get("module"),
-        function_id=given.get("id"),
-    )
-    return asdict(made), 201
-
-
-@BLUEPRINT.delete("/post-functions/<function_id>")
-def delete_post_function(function_id: str) -> Json:
-    flow = request.args.get("workflow", catalogue.WORKFLOW)
-    asking.jira().remove_post_function(function_id, flow)
-    return {"deleted": function_id}
-
-
-@BLUEPRINT.post("/workflows")
-def copy_workflow() -> tuple[Json, int]:
-    given, jira = _given(), asking.jira()
-    name = str(given.get("name") or "")
-    jira.copy_workflow(str(given.get("copy_of") or catalogue.WORKFLOW), name)
-    if given.get("project"):
-        jira.use_workflow(str(given["project"]), name)
-    return {"name": name}, 201
 
 
 def _answer(answer: Answer) -> Json:
@@ -202,14 +175,14 @@ def uninstall() -> Json:
 
 @BLUEPRINT.post("/context-token")
 def context_token() -> Json:
-    given = _given()
+    given = given_json()
     user = str(given.get("user", "ada"))
     return {"token": asking.jira().context_token(user, given.get("context"))}
 
 
 @BLUEPRINT.post("/iframe")
 def iframe() -> Json:
-    given, jira = _given(), asking.jira()
+    given, jira = given_json(), asking.jira()
     user, view = str(given.get("user", "ada")), given.get("view")
     if view is None:
         return {"url": jira.page_url(str(given.get("module", "")), user)}
@@ -222,19 +195,19 @@ def iframe() -> Json:
 
 @BLUEPRINT.post("/mishaps/<name>")
 def mishap(name: str) -> Json:
-    return asdict(mishaps.cause(asking.jira(), name, _given()))
+    return asdict(mishaps.cause(asking.jira(), name, given_json()))
 
 
 @BLUEPRINT.post("/clock")
 def clock() -> Json:
     world = asking.jira().world
-    world.offset = timedelta(seconds=float(_given().get("offset_seconds", 0)))
+    world.offset = timedelta(seconds=float(given_json().get("offset_seconds", 0)))
     return {"now": world.stamp()}
 
 
 @BLUEPRINT.post("/settings")
 def settings() -> Json:
-    given, jira = _given(), asking.jira()
+    given, jira = given_json(), asking.jira()
     if "lag" in given:
         jira.lag = float(given["lag"])
         jira.world.lag = timedelta(seconds=jira.lag)
@@ -257,5 +230,5 @@ def deliver() -> Json:
 
 @BLUEPRINT.post("/wait")
 def wait() -> Json:
-    seconds = float(_given().get("seconds", 10))
+    seconds = float(given_json().get("seconds", 10))
     return {"idle": asking.jira().wait_until_delivered(seconds)}

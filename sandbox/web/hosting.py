@@ -20,7 +20,6 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 from sandbox import iframes
-from sandbox.firing import MODULE
 from sandbox.iframes import Frame
 from sandbox.web import asking
 
@@ -122,8 +121,8 @@ def page(
         "full_page": full_page,
     }
     warn = frame.module.kind in iframes.ADMIN_ONLY and not person.is_admin
-    if frame.module.kind == MODULE:
-        given.setdefault("section", "workflows")
+    is_rule = frame.module.kind in iframes.RULES
+    given.setdefault("section", "workflows" if is_rule else "apps")
     return render_template(
         template, frame=shown, module=frame.module, warn=warn, **given
     )

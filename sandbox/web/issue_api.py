@@ -43,8 +43,8 @@ def get_issue(name: str) -> Json:
         if "names" in expand:
             answer["names"] = beans.selected(beans.names(), asking.words("fields"))
         if "transitions" in expand:
-            moves = transitions.offered(issue, rest.caller())
-            answer["transitions"] = [shown.transition(made) for made in moves]
+            moves = transitions.offered(shown.world, issue, rest.caller())
+            answer["transitions"] = [shown.transition(issue, made) for made in moves]
         if "editmeta" in expand:
             answer["editmeta"] = beans.edit_meta(shown)
         wanted = asking.words("properties")
@@ -110,13 +110,17 @@ def page(values: list[Json], path: str, size: int) -> Json:
 @route(f"{ISSUE}/transitions", methods=["GET"])
 def get_transitions(name: str) -> Json:
     shown, wanted = _beans(), request.args.get("transitionId")
-    moves = transitions.offered(_issue(name), rest.caller())
-    return {
-        "expand": "transitions",
-        "transitions": [
-            shown.transition(made) for made in moves if wanted in {None, made.id}
-        ],
-    }
+    unavailable = request.args.get("includeUnavailableTransitions", "false")
+    with shown.world.lock:
+        issue = _issue(name)
+        several = [
+            shown.transition(issue, made)
+            for made in transitions.leading_on(issue, rest.caller())
+            if wanted in {None, made.id}
+        ]
+    if unavailable.lower() != "true":
+        several = [bean for bean in several if bean["isAvailable"]]
+    return {"expand": "transitions", "transitions": several}
 
 
 @route(f"{ISSUE}/transitions", methods=["POST"])

@@ -1,11 +1,13 @@
 """The Mishaps page: a button for each thing that goes wrong in the real world."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
-from sandbox import mishaps
+from sandbox import iframes, mishaps
 from sandbox.web import asking
 
 BLUEPRINT = Blueprint("mishaps", __name__, url_prefix="/mishaps")
@@ -121,12 +123,52 @@ def cause(name: str) -> Response:
     except mishaps.MishapError as error:
         flash(str(error), "error")
     else:
-        flash(_told(outcome))
+        flash(_told(name, outcome))
     return redirect(url_for("mishaps.overview", issue=form.get("issue", "")))
 
 
-def _told(outcome: mishaps.Outcome) -> str:
-    if outcome.status is None:
-        return outcome.did
-    said = f" ({outcome.answer})" if outcome.answer else ""
-    return f"{outcome.did} The add-on answered {outcome.status or 'nothing'}{said}."
+_CHECKED = frozenset(
+    {"expired-token", "wrong-secret", "tampered-url", "swapped-body", "clock-drift"}
+)
+_LOOK = {
+    "replay": "nothing new there; the call was seen before",
+    "answer-429": "the next run there waits as long as it was told to",
+    "answer-500": "the next run there tries once more",
+    "answer-slow": "the next run there takes longer",
+    "drop-next": "the next run comes there a few seconds late",
+    "cut-wire": "a transition made while the wire is cut has no run there",
+    "refuse-addon": "while Jira refuses, a run there cannot be confirmed",
+    "rename-site": "its new name stands there",
+    "rotate-secret": "the number of its shared secret stands there",
+    "install": "when it was installed stands there",
+}
+"""What the add-on has to show for it; a call that is judged comes in `_look_for`."""
+
+
+def _told(name: str, outcome: mishaps.Outcome) -> str:
+    said = outcome.did
+    if outcome.status is not None:
+        answer = " ".join(outcome.answer.split())
+        said += f" The add-on answered {outcome.status or 'nothing'}"
+        said += f" ({answer})." if answer else "."
+    what, addon = _look_for(name, outcome), asking.jira().addon
+    page = next((m for m in iframes.pages(addon) if m.kind == "configurePage"), None)
+    if not what or page is None or not addon.site.installed:
+        return said
+    href = url_for(
+        "hosting.module_page", addon_key=addon.descriptor["key"], key=page.key
+    )
+    link = Markup('{} Look at its <a href="{}">Configure page</a>: {}.')
+    return link.format(said, href, what)
+
+
+def _look_for(name: str, outcome: mishaps.Outcome) -> str:
+    if outcome.status is None and name in _CHECKED:
+        return "what comes of the next call stands there"
+    if outcome.status == HTTPStatus.UNAUTHORIZED:
+        return "the refused call stands there with its reason"
+    if name == "swapped-body":
+        return "its run there is unconfirmed"
+    if name in _CHECKED:
+        return "the call was taken, and has a run there"
+    return _LOOK.get(name, "")

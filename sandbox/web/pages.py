@@ -56,7 +56,8 @@ def as_a_page(answer: Response) -> Response:
     """Sign in whoever opens a page first, and keep scripts to our own files."""
     if answer.mimetype == "text/html":
         answer.headers["Content-Security-Policy"] = _CSP
-        if asking.signed_in() is None:
+        # a form may be the one that says who it is
+        if asking.signed_in() is None and request.method == "GET":
             answer.set_cookie(
                 asking.COOKIE, people.ADA.account_id, httponly=True, samesite="Lax"
             )
@@ -83,6 +84,13 @@ def initials(account_id: str | None) -> str:
 @BLUEPRINT.app_template_filter("status")
 def status_of(number: str) -> catalogue.Status:
     return next(s for s in catalogue.STATUSES if s.id == number)
+
+
+@BLUEPRINT.app_template_filter("colour")
+def colour(status: catalogue.Status) -> str:
+    """The end of a lozenge's class: Jira has no category for what went wrong."""
+    failed = {catalogue.FAILED.id, catalogue.DEPLOY_FAILED.id}
+    return "removed" if status.id in failed else str(status.category)
 
 
 def explain(error: RestError) -> str:
@@ -166,8 +174,8 @@ def create(key: str) -> BaseResponse:
 def _seen(key: str) -> Issue:
     try:
         return issues.get(asking.jira().world, key, asking.visitor())
-    except RestError:
-        abort(404)
+    except RestError as error:
+        abort(404, explain(error))
 
 
 @BLUEPRINT.get("/browse/<key>")
@@ -197,7 +205,7 @@ def browse(key: str) -> str:
                 i for i in state.issues.values() if i.fields.get("parent") == issue.id
             ],
             links=_links(issue, person),
-            moves=transitions.offered(issue, person),
+            moves=transitions.offered(jira.world, issue, person),
         )
 
 

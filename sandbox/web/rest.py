@@ -25,6 +25,8 @@ READING_POSTS = frozenset(
     {"rest.search_by_post", "rest.check_permissions", "rest.list_comments"}
 )
 UNSCOPED = frozenset({"rest.addon"})
+SCOPES = {"rest.get_roles": "ADMIN"}
+"""Where Jira wants more of an app than READ or WRITE (its OpenAPI says where)."""
 
 
 @dataclass
@@ -73,12 +75,16 @@ def admit() -> Response | None:
         return _unauthorised("Client must be authenticated to access this resource.")
     now.person, now.verdict = person, "verified"
     now.note = f"browser, as {person.name}"
-    return _without_body()
+    # AP.request asks in the name of an app: the person's rights and its scopes count
+    return _without_body() or (_scope() if "AP-App-Key" in request.headers else None)
 
 
 def _admit_addon(now: Visit, presented: list[str]) -> Response | None:
     now.token, now.claims = presented[0], tokens.peek(presented[0])
     why = _judged(presented)
+    if asking.jira().refuses_addon:
+        now.verdict, now.why = "refused", "mishap: every call of the add-on is refused"
+        return _unauthorised(f"The JWT was refused: {tokens.WRONG_SECRET}.")
     if why is not None:
         now.verdict, now.why = "refused", why
         return _unauthorised(f"The JWT was refused: {why}.")
@@ -117,7 +123,7 @@ def _without_body() -> Response | None:
 
 def _scope() -> Response | None:
     reads = request.method == "GET" or request.endpoint in READING_POSTS
-    scope = "READ" if reads else "WRITE"
+    scope = SCOPES.get(request.endpoint or "", "READ" if reads else "WRITE")
     if request.endpoint in UNSCOPED or asking.jira().addon.may(scope):
         return None
     visit().why = f"scope {scope} is not granted"

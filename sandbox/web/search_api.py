@@ -7,17 +7,21 @@ from flask import request
 
 from sandbox import catalogue, issues, people, search
 from sandbox.beans import Beans
-from sandbox.firing import MODULE
 from sandbox.issues import RestError
 from sandbox.people import Person
 from sandbox.search import Search
 from sandbox.web import asking, issue_api, rest
-from sandbox.world import PostFunction, Workflow
+from sandbox.world import CONDITION, POST_FUNCTION, Rule, Workflow
 
 Json = dict[str, Any]
 
 route = rest.BLUEPRINT.route
 _RULE_TYPES = frozenset({"postfunction", "condition", "validator"})
+_KINDS = (
+    ("postfunction", "postFunctions", POST_FUNCTION),
+    ("condition", "conditions", CONDITION),
+)
+"""How a type is asked for, answered, and called in a descriptor."""
 _RULES_PAGE = 10
 _PROJECT_PERMISSIONS = people.PROJECT_ADMIN
 _MOST_CHECKED = 1000
@@ -81,27 +85,31 @@ def _versions(flow: Workflow, types: list[str]) -> Iterator[Json]:
     for is_draft, rules in ((False, flow.live), (True, flow.draft)):
         if rules is None or wanted == str(not is_draft).lower():
             continue
-        functions = list(_functions(rules)) if "postfunction" in types else []
-        if functions:
+        shown = {
+            member: list(_placed(rules, kind)) if name in types else []
+            for name, member, kind in _KINDS
+        }
+        if any(shown.values()):
             yield {
                 "workflowId": {"name": flow.name, "draft": is_draft},
-                "postFunctions": functions,
-                "conditions": [],
+                **shown,
                 "validators": [],
             }
 
 
-def _functions(rules: dict[str, list[PostFunction]]) -> Iterator[Json]:
+def _placed(rules: dict[str, list[Rule]], kind: str) -> Iterator[Json]:
     keys = asking.words("keys")
-    own = {module["key"] for module in asking.jira().addon.modules(MODULE)}
+    own = {module["key"] for module in asking.jira().addon.modules(kind)}
     for made in catalogue.TRANSITIONS:
-        for function in rules.get(made.id, []):
-            if function.module not in own or (keys and function.module not in keys):
+        for rule in rules.get(made.id, []):
+            if rule.kind != kind or rule.module not in own:
+                continue
+            if keys and rule.module not in keys:
                 continue
             bean: Json = {
-                "id": function.id,
-                "key": function.module,
-                "configuration": {"value": function.value, "disabled": False},
+                "id": rule.id,
+                "key": rule.module,
+                "configuration": {"value": rule.value, "disabled": False},
             }
             if "transition" in asking.words("expand"):
                 bean["transition"] = {"id": int(made.id), "name": made.name}

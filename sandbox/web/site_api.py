@@ -7,7 +7,7 @@ from flask import Response, jsonify, request
 from sandbox import beans, catalogue, issues, people
 from sandbox.beans import Beans
 from sandbox.issues import RestError
-from sandbox.web import asking, rest
+from sandbox.web import asking, issue_api, rest
 
 Json = dict[str, Any]
 
@@ -58,6 +58,23 @@ def _project(name: str) -> catalogue.Project:
     return project
 
 
+@route(f"{rest.V3}/project/search", methods=["GET"])
+def search_projects() -> Json:
+    """Those the caller may browse; by key unless asked otherwise."""
+    ids, keys = asking.words("id"), [key.upper() for key in asking.words("keys")]
+    query = request.args.get("query", "").casefold()
+    shown, may_browse = _beans(), rest.caller().may("BROWSE_PROJECTS")
+    found = [
+        shown.project(project)
+        for project in sorted(catalogue.PROJECTS, key=lambda p: p.key)
+        if may_browse
+        and (not ids or project.id in ids)
+        and (not keys or project.key in keys)
+        and (query in project.name.casefold() or query in project.key.casefold())
+    ]
+    return issue_api.page(found, "project/search", _LARGEST_PAGE)
+
+
 @route(f"{rest.V3}/project/<name>", methods=["GET"])
 def get_project(name: str) -> Json:
     shown = _beans()
@@ -72,6 +89,73 @@ def get_project(name: str) -> Json:
     }
 
 
+@route(f"{rest.V3}/project/<name>/statuses", methods=["GET"])
+def get_project_statuses(name: str) -> Response:
+    """By issue type; here each has all of them."""
+    _project(name)
+    shown = _beans()
+    statuses = [shown.status(status) for status in catalogue.STATUSES]
+    members = ("id", "name", "self", "subtask")
+    kinds = [shown.issue_type(kind) for kind in catalogue.ISSUE_TYPES]
+    return jsonify(
+        [{m: kind[m] for m in members} | {"statuses": statuses} for kind in kinds]
+    )
+
+
+@route(f"{rest.V3}/role", methods=["GET"])
+def get_roles() -> Response:
+    """For administrators; of an app Jira wants the scope ADMIN as well."""
+    if not rest.caller().is_admin:
+        raise RestError(403, ["Only Jira administrators may see all project roles."])
+    url = _beans().url("role")
+    return jsonify([_role(role, f"{url}/{role.id}") for role in people.ROLES])
+
+
+def _role(role: people.ProjectRole, url: str) -> Json:
+    return {
+        "self": url,
+        "id": role.id,
+        "name": role.name,
+        "description": role.description,
+    }
+
+
+@route(f"{rest.V3}/project/<name>/role", methods=["GET"])
+def get_project_roles(name: str) -> Json:
+    """Name and address of each role: its id is the end of the address."""
+    project = _project(name)
+    _administers_projects()
+    url = _beans().url(f"project/{project.id}/role")
+    return {role.name: f"{url}/{role.id}" for role in people.ROLES}
+
+
+@route(f"{rest.V3}/project/<name>/role/<int:number>", methods=["GET"])
+def get_project_role(name: str, number: int) -> Json:
+    project = _project(name)
+    _administers_projects()
+    role = next((r for r in people.ROLES if r.id == number), None)
+    if role is None:
+        raise RestError(404, [f"There is no project role {number}."])
+    url = _beans().url(f"project/{project.id}/role/{role.id}")
+    return _role(role, url) | {"actors": [_actor(role, one) for one in role.members]}
+
+
+def _actor(role: people.ProjectRole, person: people.Person) -> Json:
+    return {
+        "id": role.id * 100 + people.EVERYONE.index(person),
+        "displayName": person.name,
+        "type": "atlassian-user-role-actor",
+        "actorUser": {"accountId": person.account_id},
+    }
+
+
+def _administers_projects() -> None:
+    # the role that Jira keeps its apps in has this permission by default
+    person = rest.caller()
+    if not (person.is_app or person.may("ADMINISTER_PROJECTS")):
+        raise RestError(401, ["You do not have permission to see project roles."])
+
+
 @route(f"{rest.V3}/issue/createmeta/<name>/issuetypes", methods=["GET"])
 def get_issue_types(name: str) -> Json:
     _project(name)
@@ -84,6 +168,21 @@ def get_issue_types(name: str) -> Json:
         "total": len(kinds),
         "issueTypes": kinds[start : start + limit],
     }
+
+
+@route(f"{rest.V3}/issuetype", methods=["GET"])
+def get_all_issue_types() -> Response:
+    shown = _beans()
+    return jsonify([shown.issue_type(kind) for kind in catalogue.ISSUE_TYPES])
+
+
+@route(f"{rest.V3}/priority", methods=["GET"])
+def get_priorities() -> Response:
+    url = _beans().url("priority")
+    shown = catalogue.PRIORITIES.items()
+    return jsonify(
+        [{"self": f"{url}/{id_}", "id": id_, "name": name} for id_, name in shown]
+    )
 
 
 @route(f"{rest.V3}/field", methods=["GET"])

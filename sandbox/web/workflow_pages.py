@@ -1,4 +1,4 @@
-"""The workflow editor: post functions on a draft, through the add-on's iframes."""
+"""The workflow editor: rules on a draft, through the add-on's iframes."""
 
 from flask import (
     Blueprint,
@@ -12,14 +12,17 @@ from flask import (
 from werkzeug.wrappers import Response
 
 from sandbox import catalogue, iframes, workflow
-from sandbox.firing import MODULE
 from sandbox.iframes import Frame
 from sandbox.web import asking, hosting
 from sandbox.workflow import WorkflowError
-from sandbox.world import PostFunction, Workflow
+from sandbox.world import CONDITION, POST_FUNCTION, Rule, Workflow
 
 BLUEPRINT = Blueprint("workflows", __name__, url_prefix="/workflows")
 Page = str | tuple[str, int] | Response
+SHELVES = {"functions": POST_FUNCTION, "conditions": CONDITION}
+"""How the addresses here call the two kinds of rules."""
+NAMES = {POST_FUNCTION: "post function", CONDITION: "condition"}
+_RULE = "/<name>/<any(functions, conditions):shelf>/<rule_id>"
 
 
 @BLUEPRINT.errorhandler(WorkflowError)
@@ -54,91 +57,110 @@ def editor(name: str) -> str:
         "workflow.html",
         section="workflows",
         flow=flow,
-        functions=workflow.editing(flow),
+        placed=workflow.editing(flow),
         transitions=catalogue.TRANSITIONS,
-        modules=asking.jira().addon.modules(MODULE),
+        shelves=[
+            (shelf, NAMES[kind], kind, asking.jira().addon.modules(kind))
+            for shelf, kind in SHELVES.items()
+        ],
         used_by=[key for key, used in projects.items() if used == name],
     )
 
 
 @BLUEPRINT.get("/<name>/transitions/<number>/add/<module>")
 def add(name: str, number: str, module: str) -> Page:
-    """The create iframe; its id is made here, as Jira does."""
+    """The create iframe; the rule's id is made here, as Jira does."""
     flow, made = _flow(name), _transition(number)
-    variables = {"postFunction.id": workflow.new_id()}
-    return _rule_page(flow, made, module, "create", variables)
+    found = _module(module, "create")
+    rule = Rule(workflow.new_id(), module, "", found.kind)
+    frame = Frame(found, iframes.new_variables(found.kind, rule.id))
+    return _rule_page(flow, made, rule, frame, "create")
 
 
 @BLUEPRINT.post("/<name>/transitions/<number>/add/<module>")
 def added(name: str, number: str, module: str) -> Response:
+    kind = _module(module, "create").kind
+    rule_id = request.form.get("rule_id") or workflow.new_id()
     workflow.add(
         asking.jira().world,
         workflow.Place(name, _transition(number).id),
-        module=module,
-        value=request.form.get("value", ""),
-        function_id=request.form.get("function_id") or None,
+        Rule(rule_id, module, request.form.get("value", ""), kind),
     )
-    flash("The post function is on the draft. Publish it to make it live.")
+    flash(f"The {NAMES[kind]} is on the draft. Publish it to make it live.")
     return redirect(url_for("workflows.editor", name=name))
 
 
-def _rule_page(
-    flow: Workflow,
-    made: catalogue.Transition,
-    key: str,
-    view: str,
-    variables: dict[str, str],
-) -> Page:
-    module = iframes.post_function(asking.jira().addon, key, view)
-    if module is None:
+def _module(key: str, view: str) -> iframes.Module:
+    found = iframes.rule(asking.jira().addon, key, view)
+    if found is None:
         abort(404)
+    return found
+
+
+def _rule_page(
+    flow: Workflow, made: catalogue.Transition, rule: Rule, frame: Frame, view: str
+) -> Page:
     return hosting.page(
         "rule.html",
-        Frame(module, variables),
+        frame,
         flow=flow,
         transition=made,
         view=view,
-        function_id=variables["postFunction.id"],
+        rule=rule,
+        shelf=_shelf(rule),
+        what=NAMES[rule.kind],
     )
 
 
-def _place_of(flow: Workflow, function: PostFunction) -> catalogue.Transition:
-    for number, functions in workflow.editing(flow).items():
-        if function in functions:
+def _shelf(rule: Rule) -> str:
+    return next(shelf for shelf, kind in SHELVES.items() if kind == rule.kind)
+
+
+def _place_of(flow: Workflow, rule: Rule) -> catalogue.Transition:
+    for number, rules in workflow.editing(flow).items():
+        if rule in rules:
             return _transition(number)
-    raise WorkflowError("the post function sits on no transition")
+    raise WorkflowError("the rule sits on no transition")
 
 
-@BLUEPRINT.get("/<name>/functions/<function_id>")
-def view(name: str, function_id: str) -> Page:
-    return _existing(name, function_id, "view")
+@BLUEPRINT.get(_RULE)
+def view(name: str, shelf: str, rule_id: str) -> Page:
+    return _existing(name, shelf, rule_id, "view")
 
 
-@BLUEPRINT.get("/<name>/functions/<function_id>/edit")
-def edit(name: str, function_id: str) -> Page:
-    return _existing(name, function_id, "edit")
+@BLUEPRINT.get(f"{_RULE}/edit")
+def edit(name: str, shelf: str, rule_id: str) -> Page:
+    return _existing(name, shelf, rule_id, "edit")
 
 
-def _existing(name: str, function_id: str, view: str) -> Page:
+def _existing(name: str, shelf: str, rule_id: str, view: str) -> Page:
     flow = _flow(name)
-    function = workflow.find(flow, function_id)
-    made = _place_of(flow, function)
-    variables = iframes.variables(function)
-    return _rule_page(flow, made, function.module, view, variables)
+    rule = _found(flow, shelf, rule_id)
+    frame = Frame(_module(rule.module, view), iframes.variables(rule))
+    return _rule_page(flow, _place_of(flow, rule), rule, frame, view)
 
 
-@BLUEPRINT.post("/<name>/functions/<function_id>/edit")
-def edited(name: str, function_id: str) -> Response:
+def _found(flow: Workflow, shelf: str, rule_id: str) -> Rule:
+    rule = workflow.find(flow, rule_id)
+    if rule.kind != SHELVES[shelf]:
+        raise WorkflowError(f"there is no {NAMES[SHELVES[shelf]]} {rule_id!r}")
+    return rule
+
+
+@BLUEPRINT.post(f"{_RULE}/edit")
+def edited(name: str, shelf: str, rule_id: str) -> Response:
+    rule = _found(_flow(name), shelf, rule_id)
     value = request.form.get("value", "")
-    workflow.edit(asking.jira().world, name, function_id, value)
+    workflow.edit(asking.jira().world, name, rule.id, value)
     flash("The change is on the draft. Publish it to make it live.")
     return redirect(url_for("workflows.editor", name=name))
 
 
-@BLUEPRINT.post("/<name>/functions/<function_id>/delete")
-def delete(name: str, function_id: str) -> Response:
-    workflow.delete(asking.jira().world, name, function_id)
-    flash("The post function was taken off the draft.")
+@BLUEPRINT.post(f"{_RULE}/delete")
+def delete(name: str, shelf: str, rule_id: str) -> Response:
+    rule = _found(_flow(name), shelf, rule_id)
+    workflow.delete(asking.jira().world, name, rule.id)
+    flash(f"The {NAMES[rule.kind]} was taken off the draft.")
     return redirect(url_for("workflows.editor", name=name))
 
 

@@ -28,6 +28,7 @@ PAGE = """<!doctype html>
 <p>Token: <output id="token"></output></p>
 <p>Summary: <output id="summary"></output></p>
 <p>Missing: <output id="missing"></output></p>
+<p>Asked: <output id="asked"></output></p>
 <p>User: <output id="user"></output></p>
 <label>Value <input id="value"></label>
 <button id="grow" type="button">Grow</button>
@@ -54,6 +55,13 @@ AP.request("/rest/api/3/issue/DEMO-99").catch((problem) => {
   const xhr = problem.xhr;
   show("missing", xhr.status + " " + xhr.getResponseHeader("Content-Type"));
 });
+Promise.all([
+  "issue/DEMO-1/transitions", "issue/DEMO-1/editmeta", "project/search", "status",
+  "project/DEMO/role", "role",
+].map((path) => AP.request("/rest/api/3/" + path).then(
+  () => path + " 200",
+  (problem) => path + " " + problem.xhr.status,
+))).then((all) => show("asked", all.join(", ")));
 AP.jira.getWorkflowConfiguration((value) => {
   show("config", value || "none");
   document.getElementById("value").value = value || "";
@@ -74,6 +82,10 @@ document.getElementById("say").addEventListener("click", () => {
 });
 """
 
+HOLD = (
+    "user != null && (user.accountId == config.account || (config.role != null && "
+    "user.getProjectRoles(project).map(r => r.id).includes(config.role)))"
+)
 MODULES: Json = {
     "jiraWorkflowPostFunctions": [
         {
@@ -82,6 +94,16 @@ MODULES: Json = {
             "triggered": {"url": "/triggered"},
             "create": {"url": "/page?view=create"},
             "edit": {"url": "/page?id={postFunction.id}"},
+            "view": {"url": "/page?view=view"},
+        }
+    ],
+    "jiraWorkflowConditions": [
+        {
+            "key": "hold",
+            "name": {"value": "Stand-in hold"},
+            "expression": HOLD,
+            "create": {"url": "/page?view=create"},
+            "edit": {"url": "/page?id={condition.id}"},
             "view": {"url": "/page?view=view"},
         }
     ],
@@ -119,17 +141,23 @@ class StandIn:
 
     def __init__(self, base_url: str = "https://stand-in.test") -> None:
         self.base_url = base_url
+        self.name = "Stand-in"
         self.all_js = ""
         self.status = 204
+        self.text = ""
         self.statuses: list[int] = []
         """The next answers, one each; then `status` again."""
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.published: Json = {}
+        """Answers of GET by path, in JSON: discovery and keys of an issuer."""
+        self.asked: list[str] = []
+        """The paths of `published` that were asked for."""
 
     @property
     def descriptor(self) -> Json:
         return {
             "key": KEY,
-            "name": "Stand-in",
+            "name": self.name,
             "description": "Answers as the test wants.",
             "baseUrl": self.base_url,
             "authentication": {"type": "jwt"},
@@ -170,6 +198,12 @@ class StandIn:
         def descriptor() -> Json:
             return self.descriptor
 
+        @app.get("/issuers/<path:rest>")
+        def issuer(rest: str) -> tuple[Json, int]:
+            self.asked.append(rest)
+            found = self.published.get(rest)
+            return (found, 200) if found is not None else ({}, 404)
+
         @app.get("/page")
         def page() -> str:
             return PAGE.format(all_js=self.all_js)
@@ -184,6 +218,6 @@ class StandIn:
                 (request.method, f"/{path}", dict(request.headers), request.data)
             )
             status = self.statuses.pop(0) if self.statuses else self.status
-            return Response("", status)
+            return Response(self.text, status)
 
         return app

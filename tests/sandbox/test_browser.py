@@ -19,12 +19,14 @@ from playwright.sync_api import (
 
 from sandbox import Jira, create_app, people
 from sandbox.web import hosting
+from sandbox.world import CONDITION
 from tests.sandbox.stand_in import StandIn
 from tests.serving import serving
 
 LOOPBACK = {"localhost", "127.0.0.1"}
 EDITOR = "/workflows/DEMO: Delivery workflow"
 VALUE = '{"v": 1}'
+HOLD = '{"account": "another"}'
 
 
 @dataclass
@@ -79,10 +81,10 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on(
         "console",
-        # the stand-in asks for an issue that is not there, on purpose
+        # the stand-in asks for what is not there, or not for it, on purpose
         lambda said: (
             faults.append(said.text)
-            if said.type == "error" and "404" not in said.text
+            if said.type == "error" and not re.search("40[134]", said.text)
             else None
         ),
     )
@@ -105,6 +107,14 @@ def test_what_ap_promises(page: Page, stack: Stack) -> None:
         stack.jira.issue("DEMO-1").fields["summary"]
     )
     expect(inside.locator("#missing")).to_have_text("404 application/json")
+
+
+def test_request_reaches_what_the_app_may_read(page: Page) -> None:
+    page.goto("/plugins/servlet/ac/stand-in/config")
+    expect(frame(page).locator("#asked")).to_have_text(
+        "issue/DEMO-1/transitions 200, issue/DEMO-1/editmeta 200, "
+        "project/search 200, status 200, project/DEMO/role 200, role 403"
+    )
 
 
 def test_request_has_the_rights_of_the_user(page: Page, stack: Stack) -> None:
@@ -196,6 +206,31 @@ def test_a_post_function_from_create_to_delete(page: Page, stack: Stack) -> None
     assert flow.live["31"] == []
 
 
+def test_a_condition_from_create_to_delete(page: Page, stack: Stack) -> None:
+    flow = stack.jira.world.state.workflows["DEMO: Delivery workflow"]
+    page.goto(EDITOR)
+    page.get_by_role("link", name="Add Stand-in hold to Deployed", exact=True).click()
+    expect(page.get_by_role("heading", name="Add condition")).to_be_visible()
+    expect(frame(page).locator("#config")).to_have_text("none")
+    frame(page).get_by_label("Value").fill(HOLD)
+    page.get_by_role("button", name="Add").click()
+    page.get_by_role("button", name="Publish draft").click()
+    expect(page.get_by_text("Published", exact=True)).to_be_visible()
+    assert [(rule.kind, rule.value) for rule in flow.live["81"]] == [(CONDITION, HOLD)]
+
+    page.get_by_role("link", name="Edit").click()
+    expect(frame(page).locator("#config")).to_have_text(HOLD)
+    frame(page).get_by_label("Value").fill("{}")
+    page.get_by_role("button", name="Update").click()
+    page.get_by_role("link", name="View", exact=True).click()
+    expect(frame(page).locator("#config")).to_have_text("{}")
+    page.get_by_role("link", name="Back to the workflow").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Publish draft").click()
+    expect(page.get_by_text("Published", exact=True)).to_be_visible()
+    assert flow.live["81"] == []
+
+
 def test_board_moves_by_keyboard_and_refreshes_by_itself(
     page: Page, stack: Stack
 ) -> None:
@@ -210,7 +245,8 @@ def test_board_moves_by_keyboard_and_refreshes_by_itself(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/browse/DEMO-1", "/traffic", "/mishaps/", EDITOR]
+    "path",
+    ["/", "/browse/DEMO-1", "/traffic", "/mishaps/", "/receiver/deploy", EDITOR],
 )
 def test_nothing_is_wider_than_a_telephone(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 420, "height": 800})

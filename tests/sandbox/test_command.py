@@ -39,9 +39,9 @@ def serving(stand_in: StandIn, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def sandbox(*given: str) -> Iterator[list[str]]:
+def sandbox(*given: str, module: str = "sandbox") -> Iterator[list[str]]:
     """The process; what it prints grows in the list."""
-    command = [sys.executable, "-m", "sandbox", *given]
+    command = [sys.executable, "-m", module, *given]
     said: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module, by our own interpreter
         stdout = process.stdout
@@ -85,18 +85,35 @@ def test_installs_and_goes_on_after_a_restart(tmp_path: Path) -> None:
             assert wait_for(said).endswith("the add-on knows this site")
         stand_in.statuses = [401]
         with sandbox(*given) as said:
-            assert wait_for(said).endswith("was installed again")
+            assert "did not know this site" in wait_for(said)
+        stand_in.name = "Stand-in 2"
+        with sandbox(*given) as said:
+            assert "has a new descriptor" in wait_for(said)
     installed = [body for _, path, _, body in stand_in.seen if path == "/installed"]
-    assert len(installed) == 2
-    assert installed[0] == installed[1]
+    assert len(installed) == 3
+    assert installed[0] == installed[1] == installed[2]
 
 
+def test_receiver_runs_by_itself() -> None:
+    port = free_port()
+    with sandbox("--port", str(port), module="sandbox.receiver") as said:
+        assert wait_for(said).endswith(f"localhost:{port}/receiver")
+        url = f"http://127.0.0.1:{port}"
+        refused = requests.post(f"{url}/receiver/deploy", b"{}", timeout=5)
+        assert refused.json() == {"error": "no bearer token"}
+        page = requests.get(url, timeout=5)
+        assert "no bearer token" in page.text
+        assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+        assert requests.get(f"{url}/sandbox/static/style.css", timeout=5).ok
+
+
+@pytest.mark.parametrize("module", ["sandbox", "sandbox.receiver"])
 @pytest.mark.parametrize(
     "given",
     [("--host", "0.0.0.0"), ("--addon", "https://countersign.example")],  # noqa: S104 - it has to refuse
 )
-def test_refuses_to_leave_this_machine(given: tuple[str, str]) -> None:
-    with sandbox(*given) as said:
+def test_refuses_to_leave_this_machine(given: tuple[str, str], module: str) -> None:
+    with sandbox(*given, module=module) as said:
         assert "this machine" in wait_for(said)
 
 

@@ -42,6 +42,7 @@ def schema_of(text: object) -> Json:
 @pytest.fixture
 def answers(rest: Rest, jira: Jira) -> list[tuple[Json, TestResponse]]:
     jira.add_post_function("Deploy", '{"v": 1}')
+    jira.add_condition("Deployed", '{"account": "another"}')
     jira.transition("DEMO-1", "Touch")
     jira.transition("DEMO-1", "Deploy")
     jira.transition("DEMO-1", "Reopen")

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox import Jira, qsh, workflow
 from sandbox.catalogue import WORKFLOW
+from sandbox.world import Rule
 from tests.sandbox.conftest import Clock
 from tests.sandbox.stand_in import StandIn
 
@@ -78,7 +79,7 @@ def test_draft_does_not_fire_before_it_is_published(
     jira: Jira, stand_in: StandIn
 ) -> None:
     place = workflow.Place(WORKFLOW, "31")
-    workflow.add(jira.world, place, module="rule", value="draft")
+    workflow.add(jira.world, place, Rule("f-draft", "rule", "draft"))
     jira.transition("DEMO-1", "Deploy")
     assert jira.deliver_pending() == 0
     workflow.publish(jira.world, WORKFLOW)
@@ -147,16 +148,19 @@ def test_five_retries_and_then_it_is_lost(
     assert jira.firing.pending() == 0
 
 
-def test_cut_wire_is_retried_when_it_is_whole_again(
+def test_what_a_cut_wire_loses_stays_lost(
     jira: Jira, stand_in: StandIn, clock: Clock
 ) -> None:
     jira.add_post_function("Deploy", "x")
     jira.addon.wire_is_cut = True
     jira.transition("DEMO-1", "Deploy")
     jira.deliver_pending()
-    assert jira.traffic.newest(1)[0].verdict == "no answer"
+    assert jira.traffic.newest(1)[0].verdict == "lost"
     jira.addon.wire_is_cut = False
-    clock.advance(3)
+    clock.advance(3600)
+    assert jira.deliver_pending() == 0
+    assert stand_in.triggered() == []
+    jira.transition("DEMO-4", "Deploy")
     jira.deliver_pending()
     assert len(stand_in.triggered()) == 1
 

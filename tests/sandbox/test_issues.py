@@ -7,6 +7,7 @@ import pytest
 from sandbox import Jira, adf, people, workflow
 from sandbox.catalogue import WORKFLOW
 from sandbox.web.asking import COOKIE
+from sandbox.world import Rule
 from tests.sandbox.conftest import Clock, Rest
 
 Json = dict[str, Any]
@@ -281,8 +282,8 @@ def test_a_link_is_made_once_and_seen_from_both_ends(rest: Rest) -> None:
 def test_rule_inventory_tells_draft_from_live(rest: Rest, jira: Jira) -> None:
     live = jira.add_post_function("Deploy", "live")
     place = workflow.Place(WORKFLOW, "51")
-    workflow.add(jira.world, place, module="rule", value="draft")
-    workflow.add(jira.world, place, module="somebody-elses", value="hidden")
+    workflow.add(jira.world, place, Rule("f-draft", "rule", "draft"))
+    workflow.add(jira.world, place, Rule("f-hidden", "somebody-elses", "hidden"))
     path = "/rest/api/3/workflow/rule/config?types=postfunction"
     values = rest("GET", path).get_json()["values"]
     assert [value["workflowId"]["draft"] for value in values] == [False, True]

@@ -116,6 +116,31 @@ def test_slow_answer_is_true_but_late(rest: Rest, jira: Jira) -> None:
     assert slept == [8.0]
 
 
+def test_cut_wire_loses_the_call_and_says_so(jira: Jira, stand_in: StandIn) -> None:
+    assert "lost" in mishaps.cause(jira, "cut-wire", {}).did
+    jira.transition("DEMO-1", "Deploy")
+    jira.deliver_pending()
+    lost = jira.traffic.newest(1)[0]
+    assert (lost.verdict, lost.issue, lost.status) == ("lost", "DEMO-1", None)
+    assert "whole" in mishaps.cause(jira, "cut-wire", {"on": False}).did
+    assert jira.deliver_pending() == 0
+    assert stand_in.triggered() == []
+
+
+def test_refused_add_on_is_refused_until_it_is_accepted_again(
+    rest: Rest, jira: Jira
+) -> None:
+    path = "/rest/api/3/myself"
+    mishaps.cause(jira, "refuse-addon", {})
+    refused = rest("GET", path)
+    drifted = rest("GET", path, secret="another" * 9)
+    assert refused.status_code == 401
+    assert refused.data == drifted.data
+    assert "mishap" in jira.traffic.newest(1)[0].why
+    mishaps.cause(jira, "refuse-addon", {})
+    assert rest("GET", path).status_code == 200
+
+
 def test_dropped_call_comes_back(jira: Jira, stand_in: StandIn, clock: Clock) -> None:
     mishaps.cause(jira, "drop-next", {})
     jira.transition("DEMO-1", "Deploy")

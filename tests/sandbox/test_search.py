@@ -1,6 +1,7 @@
 """Search: late by its lag, bounded, paged, and strict about what it knows."""
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -8,6 +9,7 @@ from sandbox import Jira
 from tests.sandbox.conftest import Clock, Rest
 
 Json = dict[str, Any]
+PATH = "/rest/api/3/search/jql"
 
 
 def keys(rest: Rest, jql: str, **more: Any) -> list[str]:
@@ -119,6 +121,33 @@ def test_what_it_refuses(rest: Rest, jql: str) -> None:
     answer = rest("POST", "/rest/api/3/search/jql", {"jql": jql})
     assert answer.status_code == 400
     assert answer.get_json()["errorMessages"]
+
+
+@pytest.mark.parametrize(
+    "jql",
+    [
+        "status = 10005 AND project in (10000, 10001) ORDER BY updated ASC",
+        "status in (10005, 10006) AND project in (10000, 10001) ORDER BY updated ASC",
+        "status in (10005, 10006)  ORDER BY updated ASC",
+    ],
+)
+def test_what_is_held_by_integer_ids(
+    rest: Rest, jira: Jira, clock: Clock, jql: str
+) -> None:
+    for key in ("DEMO-4", "OPS-3", "DEMO-1"):
+        clock.advance(60)
+        jira.transition(key, "Dispatch")
+    held = ["DEMO-4", "OPS-3", "DEMO-1"]
+    assert keys(rest, jql) == held[:2]
+    fresh = int(jira.issue("DEMO-1").id)
+    assert keys(rest, jql, reconcileIssues=[fresh]) == held
+    clock.advance(10)
+    assert keys(rest, jql) == held
+    first = rest("GET", f"{PATH}?jql={quote(jql)}&maxResults=2&fields=key").get_json()
+    token = quote(first["nextPageToken"])
+    rest_of = f"{PATH}?jql={quote(jql)}&fields=key&nextPageToken={token}"
+    [last] = rest("GET", rest_of).get_json()["issues"]
+    assert last["key"] == "DEMO-1"
 
 
 def test_pages(rest: Rest) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sandbox import Jira, workflow
 from sandbox.catalogue import WORKFLOW
+from sandbox.world import Rule
 from tests.sandbox.stand_in import StandIn
 
 
@@ -57,7 +58,7 @@ def test_restart_keeps_a_draft_a_draft(
     path = tmp_path / "sandbox.json"
     jira = make_jira(state_path=path)
     place = workflow.Place(WORKFLOW, "31")
-    workflow.add(jira.world, place, module="rule", value="x")
+    workflow.add(jira.world, place, Rule("f-x", "rule", "x"))
     again = make_jira(state_path=path)
     assert again.world.state.workflows == jira.world.state.workflows
 
