@@ -57,6 +57,7 @@ class Base(DeclarativeBase):
         uuid.UUID: sa.Uuid(),
         Sealed: sa.LargeBinary(),
         dict[str, Any]: sa.JSON(),
+        list[Any]: sa.JSON(),
         # Store what the code says ("received"), not the member's name ("RECEIVED"),
         # in a plain column: adding a state is then no ALTER TYPE.
         enum.Enum: sa.Enum(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app import db
 from app.crypto import Keyring
-from app.http import Egress, Exempt, Http, RealHttp
+from app.http import Egress, Exempt, Network, RealHttp
 from app.queue import Queue
 from app.settings import PLAIN_HTTP, Settings
 
@@ -52,7 +52,7 @@ class Runtime:
     settings: Settings
     sessions: sessionmaker[Session]
     keyring: Keyring
-    http: Http
+    http: Network
     queue: Queue
     now: Callable[[], datetime]
 

@@ -124,6 +124,18 @@ def expire(session: Session, owner: Owner, *, at: datetime) -> None:
     )
 
 
+def forget(session: Session, owner: Owner) -> None:
+    """Delete every version at once: it must never be used again."""
+    session.execute(sa.delete(SecretVersion).where(_of(owner)))
+
+
+def forget_tenants(session: Session, tenant_ids: sa.Select[uuid.UUID]) -> None:
+    """Delete every secret of these tenants."""
+    session.execute(
+        sa.delete(SecretVersion).where(SecretVersion.tenant_id.in_(tenant_ids))
+    )
+
+
 def reseal(session: Session, keyring: Keyring) -> int:
     """Seal everything with the newest key; return how many needed it."""
     count = 0

@@ -4,8 +4,10 @@ from typing import Literal
 
 import sqlalchemy as sa
 from alembic import context
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from app import runs  # noqa: F401 -- imports every module that declares a table
+# Between them they import every module that declares a table.
+from app import alerts, destinations, runs, watchdog  # noqa: F401
 from app.db import Base, UTCDateTime, make_engine
 
 
@@ -29,11 +31,17 @@ def run(connection: sa.Connection) -> None:
         context.run_migrations()
 
 
-attributes = context.config.attributes
-if (given := attributes.get("connection")) is not None:
-    run(given)
-else:
-    engine = make_engine(attributes["database_url"])
-    with engine.connect() as connection:
-        run(connection)
-    engine.dispose()
+def without_foreign_keys(connection: DBAPIConnection, record: object) -> None:
+    """Let SQLite build a table anew without deleting what points at the old one."""
+    del record
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = OFF")
+    cursor.close()
+
+
+engine = make_engine(context.config.attributes["database_url"])
+if engine.dialect.name == "sqlite":
+    sa.event.listen(engine, "connect", without_foreign_keys)
+with engine.connect() as connection:
+    run(connection)
+engine.dispose()

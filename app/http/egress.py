@@ -22,6 +22,7 @@ Address = IPv4Address | IPv6Address
 Network = ipaddress.IPv4Network | IPv6Network
 
 RESOLVE_SECONDS = 5
+"""The longest that a name may take, where the request has so much time left."""
 
 # Python's `is_global` follows IANA's registry of 2022 and misses, or passes on purpose,
 # ranges through which an inner or internal address can be reached.
@@ -94,14 +95,20 @@ class Egress:
         return host, port
 
     def addresses(
-        self, host: str, port: int, *, plain: bool, tenant_id: uuid.UUID | None
+        self,
+        host: str,
+        port: int,
+        *,
+        plain: bool,
+        tenant_id: uuid.UUID | None,
+        within: float = RESOLVE_SECONDS,
     ) -> list[Address]:
-        """Resolve, and return every address, each of which may be connected to.
+        """Resolve `within` so many seconds; return every address: all may be reached.
 
         One forbidden address among many refuses the name: who answers with both is
         trying.
         """
-        found = self._resolved(host, port)
+        found = self._resolved(host, port, within)
         for address in found:
             if not self._may_reach(address, plain=plain, tenant_id=tenant_id):
                 raise ForbiddenError(f"{host} leads to an address that is not public")
@@ -130,14 +137,14 @@ class Egress:
             if exempt.tenant_id in {None, tenant_id}
         )
 
-    def _resolved(self, host: str, port: int) -> list[Address]:
+    def _resolved(self, host: str, port: int, within: float) -> list[Address]:
         try:
             return [ipaddress.ip_address(host)]
         except ValueError:
             pass
         future: Future[list[Address]] = self._pool.submit(self.resolve, host, port)
         try:
-            found = future.result(RESOLVE_SECONDS)
+            found = future.result(within)
         except FutureTimeoutError as error:
             raise SendError(f"the name {host} took too long", sent=False) from error
         except (OSError, ValueError) as error:

@@ -24,6 +24,9 @@ class Request:
     body: bytes = field(default=b"", repr=False)
     tenant_id: uuid.UUID | None = None
     """For whom it is sent: the operator's exceptions name tenants."""
+    keep: int | None = None
+    """Bytes of the answer's body that are wanted, where only its status counts: what is
+    beyond them, or comes too slowly, is left away. None: the whole answer or none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +34,21 @@ class Response:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    is_cut: bool = False
+    """There was more of the body, or it did not come."""
 
 
 class Http(Protocol):
-    """What the rest of the app needs of a network."""
+    """What most of the app needs of a network."""
 
     def send(self, request: Request) -> Response:
         """Return the answer, whatever its status; raise `SendError` without one."""
+        ...
+
+
+class Network(Http, Protocol):
+    """The whole door, for who lets people choose an address."""
+
+    def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
+        """Raise `SendError` unless something that may be reached is there now."""
         ...

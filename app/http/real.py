@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import requests
@@ -14,16 +15,20 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from app.http.egress import Egress
+from app.http.egress import RESOLVE_SECONDS, Egress
 from app.http.messages import Request, Response, SendError
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 10
 DEADLINE_SECONDS = 20
-"""The longest that one request may take in all; leases are longer than this."""
+"""The longest that one request may take in all, its name's look-up and its connection
+included; leases are longer than this."""
 
 MAX_RESPONSE = 4 * 1024 * 1024
 """Bytes of a response body, after decompression, that we are willing to hold."""
+
+CHECKED_ADDRESSES = 2
+"""How many addresses of one name a check tries to connect to."""
 
 _CHUNK = 64 * 1024
 
@@ -50,10 +55,25 @@ class RealHttp:
                 response = _sent(session, request)
         except requests.RequestException as error:
             raise SendError(_cause(error, until), sent=_was_sent(error)) from error
-        if time.monotonic() >= until:
-            # What was cut off looks like the end of an answer.
+        if time.monotonic() < until:
+            return response
+        # What was cut off looks like the end of an answer.
+        if request.keep is None:
             raise SendError("the answer took too long", sent=True)
-        return response
+        return replace(response, is_cut=True)
+
+    def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
+        """Judge the address as `send` does, and connect to it; nothing is sent."""
+        if self._in_transaction():
+            raise RuntimeError("network call inside a transaction")
+        host, port = self._egress.judge(url, tenant_id)
+        plain = url.lower().startswith("http:")
+        found = self._egress.addresses(host, port, plain=plain, tenant_id=tenant_id)
+        for address in found[:CHECKED_ADDRESSES]:
+            with contextlib.suppress(OSError):
+                socket.create_connection((str(address), port), CONNECT_SECONDS).close()
+                return
+        raise SendError(f"nothing answers at {host}, port {port}", sent=False)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -95,9 +115,33 @@ def _sent(session: requests.Session, request: Request) -> Response:
         allow_redirects=False,
         stream=True,
     ) as response:
+        if request.keep is None:
+            body, is_cut = _read(response), False
+        else:
+            body, is_cut = _read_some(response, request.keep)
         return Response(
-            status=response.status_code, headers=response.headers, body=_read(response)
+            status=response.status_code,
+            headers=response.headers,
+            body=body,
+            is_cut=is_cut,
         )
+
+
+def _read_some(response: requests.Response, keep: int) -> tuple[bytes, bool]:
+    """Return at most `keep` bytes of the body, and whether there was more.
+
+    Attack: a receiver answers at once and then sends its body a byte at a time, or
+    gigabytes of it, or a bomb to unpack. Its status is known; the rest is not worth it.
+    """
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(min(_CHUNK, keep + 1)):
+            body += chunk
+            if len(body) > keep:
+                return bytes(body[:keep]), True
+    except requests.RequestException:
+        return bytes(body), True
+    return bytes(body), False
 
 
 def _read(response: requests.Response) -> bytes:
@@ -127,9 +171,15 @@ def _was_sent(error: requests.RequestException) -> bool:
 
 
 class _Current(threading.local):
-    """The connection that this thread's request uses, for its deadline to cut."""
+    """This thread's request: the connection that it uses, and when it must be over."""
 
     connection: HTTPConnection | None = None
+    until: float = 0.0
+    """By `time.monotonic()`."""
+
+    def left(self, most: float) -> float:
+        """Return the seconds that one part of it may take: `most`, or fewer."""
+        return min(most, max(0.0, self.until - time.monotonic()))
 
 
 _current = _Current()
@@ -143,7 +193,7 @@ def _cut_at(until: float) -> Iterator[None]:
     head of an answer as in its body.
     """
     holder = _current.__dict__
-    holder["connection"] = None
+    holder.update(connection=None, until=until)
 
     def cut() -> None:
         connection = holder.get("connection")
@@ -176,19 +226,14 @@ class _Judged:
             connection.port,
             plain=self.is_plain,
             tenant_id=self.tenant_id,
+            within=_current.left(RESOLVE_SECONDS),
         )
         problem: OSError | None = None
         for address in addresses:
             try:
-                made = socket.create_connection(
-                    (str(address), connection.port), timeout=CONNECT_SECONDS
-                )
+                return _connected(str(address), connection.port)
             except OSError as error:
                 problem = error
-                continue
-            # As urllib3 does: without it head and body wait for each other, 40 ms.
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return made
         if isinstance(problem, TimeoutError):
             raise ConnectTimeoutError(connection, "no connection in time")
         raise NewConnectionError(connection, "no connection")
@@ -196,6 +241,22 @@ class _Judged:
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         _current.connection = self  # type: ignore[assignment]
         super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+def _connected(address: str, port: int) -> socket.socket:
+    """Connect, and leave a TLS handshake the rest of the time; raise `OSError`.
+
+    Attack: a name with forty addresses, none of which answers, holds a worker for forty
+    times the limit of one.
+    """
+    if not (left := _current.left(CONNECT_SECONDS)):
+        raise TimeoutError
+    made = socket.create_connection((address, port), timeout=left)
+    # As urllib3 does: without it head and body wait for each other, 40 ms.
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Never 0, which means not to wait at all.
+    made.settimeout(max(0.001, _current.left(CONNECT_SECONDS)))
+    return made
 
 
 class _Adapter(HTTPAdapter):

@@ -1,7 +1,7 @@
 """Takes a run in hand: one worker at a time, by lease and fence."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
+from app.runs.lineage import Origin, Parent, origin
 from app.runs.tables import (
     Role,
     Run,
@@ -45,6 +46,8 @@ class Claim:
     tenant_id: uuid.UUID
     state: RunState
     received_at: datetime
+    reported_at: datetime
+    """When the call came; of a replay, the call that its first run was recorded for."""
     tries: int
     issue_id: str
     config: str
@@ -53,6 +56,14 @@ class Claim:
     unverified_hint: Mapping[str, Any]
     facts: Mapping[str, Any] | None
     depth: int
+    parent: Parent | None
+    """The run that set this one off, where that is known already."""
+    history_id: str | None
+    """The change it is about; a replay of a confirmed run is confirmed by no other."""
+    replay_of: uuid.UUID | None
+    replayed_position: int | None
+    origin_id: uuid.UUID
+    """The first run of a chain of replays; of any other run, itself."""
     why: Why | None
     message: str | None
     steps: tuple[StepClaim, ...]
@@ -81,12 +92,18 @@ def claim(session: Session, *, now: datetime) -> Claim | None:
             RunStep.tenant_id == run.tenant_id, RunStep.run_id == run.id
         )
     )
+    found = sorted(map(step_claim, steps), key=_order)
+    return _claim(run, origin(session, run), found)
+
+
+def _claim(run: Run, first: Origin, steps: Sequence[StepClaim]) -> Claim:
     return Claim(
         run_id=run.id,
         fence=run.fence,
         tenant_id=run.tenant_id,
         state=run.state,
         received_at=run.received_at,
+        reported_at=first.received_at,
         tries=run.tries,
         issue_id=run.issue_id,
         config=run.config,
@@ -95,9 +112,14 @@ def claim(session: Session, *, now: datetime) -> Claim | None:
         unverified_hint=run.unverified_hint,
         facts=run.facts,
         depth=run.depth,
+        parent=_parent(run),
+        history_id=run.history_id,
+        replay_of=run.replay_of,
+        replayed_position=run.replayed_position,
+        origin_id=first.run_id,
         why=run.why,
         message=run.message,
-        steps=tuple(sorted(map(step_claim, steps), key=_order)),
+        steps=tuple(steps),
     )
 
 
@@ -128,6 +150,12 @@ def step_claim(row: RunStep) -> StepClaim:
         act=row.act,
         tries=row.tries,
     )
+
+
+def _parent(run: Run) -> Parent | None:
+    if run.caused_by is None:
+        return None
+    return Parent(run_id=run.caused_by, depth=run.depth - 1)
 
 
 def _order(step: StepClaim) -> tuple[int, int]:

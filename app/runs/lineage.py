@@ -36,6 +36,26 @@ class Parent:
     depth: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The call that a run goes back to: of a replay, that of the first run."""
+
+    run_id: uuid.UUID
+    received_at: datetime
+    history_id: str | None
+
+
+def origin(session: Session, run: Run) -> Origin:
+    """Return where a run began, however often it was replayed since."""
+    while run.replay_of is not None:
+        run = session.scalars(
+            sa.select(Run).where(
+                Run.tenant_id == run.tenant_id, Run.id == run.replay_of
+            )
+        ).one()
+    return Origin(run_id=run.id, received_at=run.received_at, history_id=run.history_id)
+
+
 def parent_by_transition(
     session: Session,
     tenant_id: uuid.UUID,

@@ -20,6 +20,7 @@ from app.runs.tables import (
     StepState,
     Why,
 )
+from app.tenants import Door
 
 LISTED = 50
 """How many runs a page shows."""
@@ -27,10 +28,23 @@ LISTED = 50
 
 @dataclass(frozen=True, kw_only=True)
 class ListedAttempt:
+    id: uuid.UUID
     begun_at: datetime
     outcome: AttemptOutcome | None
     status: int | None
     message: str | None
+    duration_ms: int | None
+    has_exchange: bool
+    """It was a delivery: `find_exchange` has what was sent and answered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What a delivery sent and was answered, without its credentials (rule T8)."""
+
+    request_head: str
+    response_head: str | None
+    response_body: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +72,9 @@ class ListedRun:
     issue_id: str
     rule_name: str | None
     facts: Mapping[str, Any] | None
+    door: Door
+    replay_of: uuid.UUID | None
+    replayed_position: int | None
     steps: Sequence[ListedStep]
 
 
@@ -73,6 +90,27 @@ def latest(
     ).all()
     steps = _steps(session, tenant_id, [row.id for row in rows])
     return [_run(row, steps[row.id]) for row in rows]
+
+
+def find_exchange(
+    session: Session, tenant_id: uuid.UUID, attempt_id: uuid.UUID
+) -> Exchange | None:
+    """Return what one of the tenant's deliveries sent and was answered, if it was one.
+
+    There is no answer yet while the attempt is under way.
+    """
+    row = session.execute(
+        sa.select(Attempt.request_head, Attempt.response_head, Attempt.response_body)
+        .where(Attempt.tenant_id == tenant_id, Attempt.id == attempt_id)
+        .where(Attempt.request_head.is_not(None))
+    ).one_or_none()
+    if row is None:
+        return None
+    return Exchange(
+        request_head=row.request_head,
+        response_head=row.response_head,
+        response_body=row.response_body,
+    )
 
 
 def _steps(
@@ -103,18 +141,23 @@ def _steps(
 def _attempts(
     session: Session, tenant_id: uuid.UUID, step_ids: Sequence[uuid.UUID]
 ) -> Mapping[uuid.UUID, Sequence[ListedAttempt]]:
-    rows = session.scalars(
-        sa.select(Attempt)
+    # What was sent and answered may be long: a page that is renewed every few seconds
+    # only learns whether there is any.
+    rows = session.execute(
+        sa.select(Attempt, Attempt.request_head.is_not(None))
         .where(Attempt.tenant_id == tenant_id, Attempt.run_step_id.in_(step_ids))
         .order_by(Attempt.begun_at, Attempt.id)
     )
     found: dict[uuid.UUID, list[ListedAttempt]] = defaultdict(list)
-    for row in rows:
+    for row, has_exchange in rows:
         attempt = ListedAttempt(
+            id=row.id,
             begun_at=row.begun_at,
             outcome=row.outcome,
             status=row.status,
             message=row.message,
+            duration_ms=row.duration_ms,
+            has_exchange=has_exchange,
         )
         found[row.run_step_id].append(attempt)
     return found
@@ -132,5 +175,8 @@ def _run(row: Run, steps: Sequence[ListedStep]) -> ListedRun:
         issue_id=row.issue_id,
         rule_name=row.rule_name,
         facts=row.facts,
+        door=row.door,
+        replay_of=row.replay_of,
+        replayed_position=row.replayed_position,
         steps=steps,
     )

@@ -42,6 +42,8 @@ def resolve(
         return False
     step.state = StepState.DONE if happened else StepState.PENDING
     step.settled_at = now if happened else None
+    # A delivery's time begins anew, and what was unclear about it is clear now.
+    step.waiting_since = None
     failing = step.role is Role.ON_FAILURE
     session.execute(
         sa.update(Run)

@@ -41,6 +41,7 @@ class PlannedStep:
 
     role: Role
     config: dict[str, Any]
+    destination_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,20 @@ class Answer:
     outcome: AttemptOutcome
     status: int | None = None
     message: str | None = None
+    duration_ms: int | None = None
+    response_head: str | None = None
+    response_body: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """What is about to be sent for a step."""
+
+    act: str
+    """The decided call or message, as the next attempt or look needs it."""
+    to_status: str | None = None
+    request_head: str | None = None
+    """Without credentials, for a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +116,7 @@ def plan_steps(
             state=StepState.PENDING,
             config=step.config,
             tries=0,
+            destination_id=step.destination_id,
         )
         for position, step in enumerate(steps)
     ]
@@ -112,9 +128,8 @@ def begin_step(
     session: Session,
     claim: Claim,
     step: StepClaim,
+    sent: Sent,
     *,
-    act: str,
-    to_status: str | None,
     now: datetime,
 ) -> uuid.UUID:
     """Note that the step's call is about to be sent; return the attempt's id.
@@ -123,8 +138,13 @@ def begin_step(
     next looks before repeating it.
     """
     _update(session, claim, lease_until=now + claims.LEASE)
-    _update_step(
-        session, claim, step, state=StepState.BEGUN, act=act, tries=RunStep.tries + 1
+    update_step(
+        session,
+        claim,
+        step,
+        state=StepState.BEGUN,
+        act=sent.act,
+        tries=RunStep.tries + 1,
     )
     attempt = Attempt(
         id=new_id(now),
@@ -132,7 +152,8 @@ def begin_step(
         run_step_id=step.id,
         begun_at=now,
         issue_id=claim.issue_id,
-        to_status=to_status,
+        to_status=sent.to_status,
+        request_head=sent.request_head,
     )
     session.add(attempt)
     return attempt.id
@@ -151,7 +172,7 @@ def settle_step(
     settled = state in {StepState.DONE, StepState.FAILED}
     progress = {"tries": 0} if settled else {}
     _update(session, claim, lease_until=now + claims.LEASE, **progress)
-    _update_step(
+    update_step(
         session,
         claim,
         step,
@@ -177,14 +198,36 @@ def settle_attempt(
             outcome=answer.outcome,
             status=answer.status,
             message=_clean(answer.message),
+            duration_ms=answer.duration_ms,
+            response_head=answer.response_head,
+            response_body=answer.response_body,
             settled_at=now,
         )
     )
 
 
-def rest(session: Session, claim: Claim, *, until: datetime, message: str) -> None:
-    """Give the run back, due `until`; nothing of it is forgotten."""
-    _update(session, claim, due_at=until, lease_until=None, message=_clean(message))
+def rest(
+    session: Session,
+    claim: Claim,
+    *,
+    until: datetime,
+    message: str,
+    is_progress: bool = False,
+) -> None:
+    """Give the run back, due `until`; nothing of it is forgotten.
+
+    `is_progress` says that this claim was not in vain, though nothing was settled: a
+    delivery has a schedule of its own, and others' turns to wait for.
+    """
+    progress = {"tries": 0} if is_progress else {}
+    _update(
+        session,
+        claim,
+        due_at=until,
+        lease_until=None,
+        message=_clean(message),
+        **progress,
+    )
 
 
 def change_state(
@@ -226,7 +269,7 @@ def _update(session: Session, claim: Claim, **values: Any) -> None:  # noqa: ANN
         raise LostClaimError(claim.run_id)
 
 
-def _update_step(
+def update_step(
     session: Session,
     claim: Claim,
     step: StepClaim,

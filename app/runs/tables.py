@@ -74,6 +74,10 @@ class Why(StrEnum):
     JIRA_UNREACHABLE = "jira-unreachable"
     TENANT_GONE = "tenant-gone"
     CANNOT_TELL = "cannot-tell"
+    PAUSED = "paused"
+    WRONG_HOLD = "wrong-hold"
+    NEVER_HEARD = "never-heard"
+    DEADLINE = "deadline"
 
 
 class Run(Base):
@@ -121,6 +125,8 @@ class Run(Base):
     depth: Mapped[int] = mapped_column(default=0)
     caused_by: Mapped[uuid.UUID | None]
     replay_of: Mapped[uuid.UUID | None]
+    replayed_position: Mapped[int | None]
+    """Of a replay: the one step that is carried out again; empty for all of them."""
 
     __table_args__ = (
         sa.UniqueConstraint("tenant_id", "id"),
@@ -166,11 +172,21 @@ class RunStep(Base):
     tries: Mapped[int] = mapped_column(default=0)
     message: Mapped[str | None]
     settled_at: Mapped[datetime | None]
+    destination_id: Mapped[uuid.UUID | None]
+    """Where it delivers to; by this, deliveries of one issue keep their order."""
+    waiting_since: Mapped[datetime | None]
+    """When a delivery was first to go, or since a person said that it did not arrive:
+    its pace says how long it may go on trying."""
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
             ["tenant_id", "run_id"], ["run.tenant_id", "run.id"], ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "destination_id"],
+            ["destination.tenant_id", "destination.id"],
+        ),
+        sa.Index(None, "tenant_id", "destination_id"),
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("tenant_id", "run_id", "role", "position"),
     )
@@ -194,6 +210,12 @@ class Attempt(Base):
     issue_id: Mapped[str]
     to_status: Mapped[str | None]
     """The status that it moves the issue to: so we know our own echo (rule T12)."""
+    duration_ms: Mapped[int | None]
+    request_head: Mapped[str | None] = mapped_column(deferred=True)
+    """Of a delivery: what was sent, without its credentials (rule T8)."""
+    response_head: Mapped[str | None] = mapped_column(deferred=True)
+    response_body: Mapped[str | None] = mapped_column(deferred=True)
+    """The first 20 kB of what it answered, as text, without our credentials."""
 
     __table_args__ = (
         sa.ForeignKeyConstraint(

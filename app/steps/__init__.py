@@ -7,6 +7,7 @@ from app.steps.add_label import AddLabel
 from app.steps.assign_issue import AssignIssue
 from app.steps.base import Step
 from app.steps.create_issue import CreateIssue
+from app.steps.deliver import Deliver
 from app.steps.link_issue import LinkIssue
 from app.steps.set_field import SetField
 from app.steps.set_property import SetProperty
@@ -21,4 +22,5 @@ STEPS: Mapping[str, type[Step]] = {
     "create-issue": CreateIssue,
     "link-issue": LinkIssue,
     "set-property": SetProperty,
+    "deliver": Deliver,
 }

@@ -6,7 +6,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from app.jira import instant
-from app.steps.base import RUN_PROPERTY, Act, Context, Looked, Markup, Step, StepError
+from app.steps.base import (
+    RUN_PROPERTY,
+    Act,
+    Context,
+    JiraStep,
+    Looked,
+    Markup,
+    StepError,
+)
 
 INTERNAL = {"key": "sd.public.comment", "value": {"internal": True}}
 """What hides a comment from the customers of a service project."""
@@ -15,7 +23,7 @@ PAGE, PAGES = 100, 3
 """How far a look goes back: comments of a page, and pages."""
 
 
-class AddComment(Step):
+class AddComment(JiraStep):
     title: ClassVar[str] = "Add a comment"
     do: Literal["add-comment"] = "add-comment"
     body: Markup = Field(

@@ -5,10 +5,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from app.steps import values
-from app.steps.base import Act, Context, Looked, Step, StepError, Template
+from app.steps.base import Act, Context, JiraStep, Looked, StepError, Template
 
 
-class AddLabel(Step):
+class AddLabel(JiraStep):
     title: ClassVar[str] = "Add a label"
     do: Literal["add-label"] = "add-label"
     label: Template = Field(

@@ -5,12 +5,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app import templating
-from app.jira import Issue, Jira, segment
+from app.jira import Issue, segment
 from app.steps import markup
 
 RUN_PROPERTY = "countersign.run"
@@ -57,6 +57,19 @@ class Act:
         return cls(**json.loads(text))
 
 
+class Site(Protocol):
+    """What a step may ask: one tenant's Jira, or what a page has read of it."""
+
+    def issue(self, issue_id: str, *, properties: str = "") -> Issue:
+        """Return the issue as it is now."""
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
+        """Return what stands at this path."""
+
+    def call(self, method: str, path: str, *, body: Any = None) -> Any:  # noqa: ANN401
+        """Return the answer to any other request."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """One run's surroundings, all of it confirmed by Jira. No database, no clock."""
@@ -69,7 +82,7 @@ class Context:
     """What templates may read: `issue`, `transition`, `project`, `actor`, `run`."""
     actor: str | None
     """Account id of who made the transition, where Jira's history names one."""
-    jira: Jira
+    jira: Site
 
     @property
     def mark(self) -> dict[str, Any]:
@@ -147,6 +160,10 @@ class Step(BaseModel):
         """Say what it does, as the end of "When …, it will "."""
         raise NotImplementedError
 
+
+class JiraStep(Step):
+    """A step that is one writing call to Jira."""
+
     def plan(self, context: Context) -> Act | None:
         """Read what is needed and decide the one call that carries the step out.
 
@@ -158,3 +175,8 @@ class Step(BaseModel):
     def look(self, context: Context, act: Act) -> Looked:
         """Say whether `act`, begun before and never settled, has happened."""
         raise NotImplementedError
+
+    def made(self, answer: Any) -> str | None:  # noqa: ANN401 -- Jira's JSON
+        """Say what Jira's answer names that was not there before, if anything."""
+        del answer
+        return None

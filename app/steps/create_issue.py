@@ -10,9 +10,9 @@ from app.steps.base import (
     RUN_PROPERTY,
     Act,
     Context,
+    JiraStep,
     Looked,
     Markup,
-    Step,
     StepError,
     Template,
 )
@@ -24,7 +24,7 @@ MAX_SUBTASKS = 100
 _NOT_FOUND = 404
 
 
-class CreateIssue(Step):
+class CreateIssue(JiraStep):
     title: ClassVar[str] = "Create an issue"
     do: Literal["create-issue"] = "create-issue"
     issuetype: str = Field(
@@ -90,6 +90,10 @@ class CreateIssue(Step):
         query = {"jql": jql, "fields": "summary", "maxResults": "1"}
         found = context.jira.get("/rest/api/3/search/jql", query)["issues"]
         return Looked.DONE if found else Looked.UNDECIDED
+
+    def made(self, answer: Any) -> str | None:  # noqa: ANN401 -- Jira's JSON
+        key = answer.get("key") if isinstance(answer, dict) else None
+        return f"created {key}" if isinstance(key, str) else None
 
     def _summary(self, context: Context) -> str:
         summary = " ".join(context.render(self.summary).split())

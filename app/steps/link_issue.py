@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from app.jira import Issue, JiraError, segment
-from app.steps.base import Act, Context, Looked, Step, StepError, Template
+from app.steps.base import Act, Context, JiraStep, Looked, StepError, Template
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]+-\d+", re.ASCII)
 _NOT_FOUND = 404
 
 
-class LinkIssue(Step):
+class LinkIssue(JiraStep):
     title: ClassVar[str] = "Link the issue"
     do: Literal["link-issue"] = "link-issue"
     type: str = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, PlainValidator, field_validator
 
 from app.steps import values
-from app.steps.base import Act, Context, Looked, Step, StepError, template
+from app.steps.base import Act, Context, JiraStep, Looked, StepError, template
 
 NEVER = frozenset(
     {"security", "reporter", "project", "issuetype", "status", "parent", "comment"}
@@ -29,7 +29,7 @@ def _templates(value: object) -> str | list[str]:
     return list(map(template, value))
 
 
-class SetField(Step):
+class SetField(JiraStep):
     title: ClassVar[str] = "Set a field"
     do: Literal["set-field"] = "set-field"
     field: str = Field(

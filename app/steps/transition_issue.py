@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from app.steps.base import Act, Context, Looked, Step, StepError
+from app.steps.base import Act, Context, JiraStep, Looked, StepError
 
 
-class TransitionIssue(Step):
+class TransitionIssue(JiraStep):
     title: ClassVar[str] = "Move the issue"
     do: Literal["transition-issue"] = "transition-issue"
     transition: str = Field(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import vault
+from app import keys, vault
 from app.crypto import Keyring, Secret
 from app.db import new_id
 from app.settings import Settings
@@ -98,6 +98,7 @@ def uninstall(
     tenant.lifecycle_at = verified.issued_at
     until = now + timedelta(days=settings.secret_retention_days)
     vault.expire(session, tenant.shared_secret, at=until)
+    keys.end(session, tenant.id, now=now)
     _remember(session, tenant, "", verified)
     standing.note(session, tenant, "uninstalled", now=now)
     return tenant
@@ -121,6 +122,15 @@ def _describe(
     tenant.installed_at, tenant.uninstalled_at = now, None
     tenant.lifecycle_at, tenant.enabled = verified.issued_at, True
     tenant.proven_at = None
+
+
+def forget_departed(session: Session, settings: Settings, *, now: datetime) -> None:
+    """Forget every secret of sites that left, once their retention is over."""
+    before = now - timedelta(days=settings.secret_retention_days)
+    departed = sa.select(Tenant.id).where(
+        Tenant.state == State.UNINSTALLED, Tenant.uninstalled_at <= before
+    )
+    vault.forget_tenants(session, departed)
 
 
 def forget_expired_tokens(session: Session, *, now: datetime) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit
+from app import audit, keys
 from app.tenants.tables import Door, State, Tenant, TenantIdentity
 from app.tokens.checks import Reason, Refused
 
@@ -75,6 +75,7 @@ def prove(session: Session, tenant_id: uuid.UUID, *, now: datetime) -> None:
     )
     for other in session.scalars(former):
         other.state = State.SUPERSEDED
+        keys.end(session, other.id, now=now)
         note(session, other, "superseded", now=now, base_url=other.base_url)
 
 

@@ -18,6 +18,8 @@ class Door(StrEnum):
     """Which way a tenant's identity comes in."""
 
     CONNECT = "connect"
+    WATCHDOG = "watchdog"
+    """No way in for anybody: runs that we began ourselves, for a held ticket."""
 
 
 class State(StrEnum):
@@ -48,6 +50,11 @@ class Tenant(Base):
     uninstalled_at: Mapped[datetime | None]
     proven_at: Mapped[datetime | None]
     """When Jira first answered a call that we signed with the newest secret."""
+    jira_refuses_since: Mapped[datetime | None]
+    """Since when Jira accepts none of our calls, as far as we know."""
+    jira_refuses_because: Mapped[str | None]
+    silent_passes: Mapped[int | None]
+    """Looks of the watchdog in a row that Jira did not answer."""
 
     @property
     def shared_secret(self) -> Owner:

@@ -1,14 +1,24 @@
 """The tokens that we make: one per request, never stored."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import jwt
+from standardwebhooks import Webhook
 
 from app.crypto import Secret
 from app.tokens import target
 
 LIFETIME = timedelta(minutes=3)
 """How long a token of ours opens Jira: the value that Atlassian's own clients use."""
+
+DELIVERY_LIFETIME = timedelta(minutes=5)
+"""How long a token of ours opens a destination."""
+
+DELIVERY_ALGORITHM = "RS256"
+"""The one that every receiver takes: Microsoft Entra knows no other, AWS no EdDSA."""
 
 
 def sign_for_jira(
@@ -27,3 +37,49 @@ def sign_for_jira(
         "qsh": target.hash_of(method, path),
     }
     return jwt.encode(claims, secret.reveal(), algorithm="HS256")
+
+
+def sign_with_key(private_key: Secret, key_id: str, claims: Mapping[str, Any]) -> str:
+    """Make the token for one delivery that anybody can check by our key set."""
+    return jwt.encode(
+        dict(claims),
+        private_key.reveal(),
+        algorithm=DELIVERY_ALGORITHM,
+        headers={"kid": key_id},
+    )
+
+
+def sign_with_secret(secret: Secret, claims: Mapping[str, Any]) -> str:
+    """Make the token for one delivery that only who has the secret can check."""
+    return jwt.encode(dict(claims), secret.reveal(), algorithm="HS256")
+
+
+def sign_webhook(
+    secrets: Sequence[Secret], *, message_id: str, body: bytes, now: datetime
+) -> dict[str, str]:
+    """Return the signature headers of one webhook, by each of the secrets.
+
+    While a secret is being replaced there are two, and a receiver that knows one of
+    them is content. Source: Standard Webhooks, "Signature scheme".
+    """
+    signatures = [
+        Webhook(secret.reveal()).sign(message_id, now, body.decode())
+        for secret in secrets
+    ]
+    return {
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def bind(claims: Mapping[str, Any], body: bytes, now: datetime) -> dict[str, Any]:
+    """Return the claims with their times, and bound to exactly these bytes.
+
+    Attack: who catches a token sends it with a body of his own.
+    """
+    return {
+        **claims,
+        "iat": int(now.timestamp()),
+        "exp": int((now + DELIVERY_LIFETIME).timestamp()),
+        "body_sha256": hashlib.sha256(body).hexdigest(),
+    }

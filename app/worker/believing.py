@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import failing, rules, runs, tenants
-from app.jira import Issue, Jira
-from app.rules import InvalidRuleError, Rule
+from app import destinations, failing, rules, runs, tenants
+from app.jira import CREATED, Issue, Jira
+from app.rules import InvalidRuleError, OnFailure, Rule, Seen, knowing
 from app.rules.conditions import ConditionError, holds
 from app.rules.inventory import Inventory
 from app.runs import (
@@ -23,10 +23,12 @@ from app.runs import (
     Why,
 )
 from app.runtime import Runtime
-from app.steps.base import RUN_PROPERTY
+from app.steps.base import RUN_PROPERTY, Step
+from app.steps.deliver import Deliver
 from app.worker import confirming
-from app.worker.confirming import CREATED, Confirmed, UnconfirmedError
+from app.worker.confirming import Confirmed, SameChangeError, UnconfirmedError
 from app.worker.ending import end_in
+from app.worker.judging import judge_gate
 
 BUDGET_PERIOD = timedelta(hours=1)
 
@@ -39,7 +41,8 @@ class GoneError(Exception):
 class Believed:
     """A confirmed run in hand."""
 
-    rule: Rule
+    rule: Rule | None
+    """None if it cannot be read; then the run is failing, and says so on the ticket."""
     issue: Issue
     facts: Mapping[str, Any]
     state: RunState
@@ -59,8 +62,11 @@ class Believing:
         if self.claim.facts is None:
             return self._confirm()
         issue = self._read_again()
+        is_failing = self.claim.state is RunState.FAILING
+        config = self.claim.config
         return Believed(
-            rule=rules.parse(self.claim.config),
+            # What is left of a failing run was planned; it needs no rule.
+            rule=_read_rule(config)[0] if is_failing else self._wanted(config),
             issue=issue,
             facts=self.claim.facts,
             state=self.claim.state,
@@ -88,11 +94,16 @@ class Believing:
             parent = self._parent(session, confirmed)
             rule, problem = _read_rule(self.claim.config)
             self._note(session, confirmed, rule, parent)
-            if (because := problem or _loop(parent)) is not None:
-                end_in(session, self.runtime, self.claim, RunState.FAILED, because)
+            if (loop := _loop(parent)) is not None:
+                end_in(session, self.runtime, self.claim, RunState.FAILED, loop)
                 return None
+            if problem is not None:
+                return self._fail_in(session, confirmed, None, problem)
             assert rule is not None  # noqa: S101 -- `problem` says why it is not
-            return self._begin(session, confirmed, rule)
+            believed = self._begin(session, confirmed, rule)
+        if believed and believed.state is RunState.RUNNING:
+            judge_gate(self.runtime, self.jira, self.claim, confirmed.entry, rule)
+        return believed
 
     def _note(
         self,
@@ -101,6 +112,7 @@ class Believing:
         rule: Rule | None,
         parent: Parent | None,
     ) -> None:
+        tenants.note_answer(session, self.claim.tenant_id, now=self.runtime.now())
         if 0 in self.jira.answered:
             tenants.prove(session, self.claim.tenant_id, now=self.runtime.now())
         confirmation = Confirmation(
@@ -112,10 +124,22 @@ class Believing:
             caused_by=parent.run_id if parent else None,
         )
         runs.confirm(session, self.claim, confirmation, now=self.runtime.now())
+        if self.claim.replay_of is None or self.claim.history_id is not None:
+            return
+        if not runs.keep_change(session, self.claim, confirmation.history_id):
+            raise SameChangeError
 
     def _begin(
         self, session: Session, confirmed: Confirmed, rule: Rule
     ) -> Believed | None:
+        if (wrong := _wrong_hold(confirmed, rule)) is not None:
+            # Not held, so not moved either: a comment says what to repair.
+            return self._fail_in(session, confirmed, _told(rule), wrong)
+        seen = Seen(entry=confirmed.entry, rule=rule)
+        known = knowing.met(session, self.claim.tenant_id, seen, now=self.runtime.now())
+        rule = self._wanted(self.claim.config)
+        if known.paused_at is not None:
+            return self._stop_paused(session, confirmed, rule)
         try:
             if not holds(rule.when, confirmed.issue):
                 end_in(session, self.runtime, self.claim, RunState.SKIPPED)
@@ -125,28 +149,54 @@ class Believing:
             return self._fail_in(
                 session, confirmed, rule, (Why.CONDITION_ERROR, str(error))
             )
-        planned = [
-            PlannedStep(role=Role.STEP, config=step.model_dump(mode="json"))
-            for step in rule.steps
-        ]
+        planned = [self._planned(session, step) for step in rule.steps]
         now = self.runtime.now()
         steps = runs.plan_steps(
             session, self.claim, (*planned, *failing.after_success(rule)), now=now
         )
         return self._believed(confirmed, rule, RunState.RUNNING, steps)
 
+    def _stop_paused(
+        self, session: Session, confirmed: Confirmed, rule: Rule
+    ) -> Believed | None:
+        """Do nothing for a paused rule, but never leave its ticket in a hold."""
+        stop = (Why.PAUSED, "the rule is paused")
+        if rule.hold is not None:
+            return self._fail_in(session, confirmed, rule, stop)
+        end_in(session, self.runtime, self.claim, RunState.SKIPPED, stop)
+        return None
+
+    def _planned(self, session: Session, step: Step) -> PlannedStep:
+        """Plan a step of the rule; a delivery's place is noted, to keep its turn."""
+        destination = None
+        if isinstance(step, Deliver):
+            destination = destinations.find(
+                session, self.claim.tenant_id, step.destination_id
+            )
+        return PlannedStep(
+            role=Role.STEP,
+            config=step.model_dump(mode="json"),
+            destination_id=destination.id if destination else None,
+        )
+
     def _fail_in(
         self,
         session: Session,
         confirmed: Confirmed,
-        rule: Rule,
+        rule: Rule | None,
         stop: tuple[Why, str],
     ) -> Believed:
         why, message = stop
-        now = self.runtime.now()
-        follow_ups = failing.after_failure(
-            rule, confirmed.issue, run_id=self.claim.run_id, failed=message
-        )
+        now, issue, run_id = self.runtime.now(), confirmed.issue, self.claim.run_id
+        if rule is None:
+            transition = str(confirmed.facts["transition"])
+            follow_ups = failing.after_broken_rule(
+                issue, transition=transition, run_id=run_id, problem=message
+            )
+        else:
+            follow_ups = failing.after_failure(
+                rule, issue, run_id=run_id, failed=message
+            )
         steps = runs.plan_steps(session, self.claim, follow_ups, now=now)
         runs.change_state(
             session, self.claim, RunState.FAILING, why=why, message=message, now=now
@@ -156,7 +206,7 @@ class Believing:
     def _believed(
         self,
         confirmed: Confirmed,
-        rule: Rule,
+        rule: Rule | None,
         state: RunState,
         steps: Sequence[StepClaim],
     ) -> Believed:
@@ -170,6 +220,8 @@ class Believing:
 
     def _parent(self, session: Session, confirmed: Confirmed) -> Parent | None:
         """Return the run whose act this change is the echo of (rule T12)."""
+        if self.claim.history_id is not None:
+            return self.claim.parent  # of a replay: as it was found the first time
         issue, change = confirmed.issue, confirmed.change
         if change.history_id == CREATED:
             mark = issue.properties.get(RUN_PROPERTY)
@@ -180,8 +232,13 @@ class Believing:
             self.claim.tenant_id,
             issue_id=issue.id,
             to_status=change.to_id,
-            changed_at=change.at or self.claim.received_at,
+            changed_at=change.at or self.claim.reported_at,
         )
+
+    def _wanted(self, config: str) -> Rule:
+        """Return the rule; of a replay of one delivery, what of it is wanted again."""
+        rule, position = rules.parse(config), self.claim.replayed_position
+        return rule if position is None else _only(rule, position)
 
     def _is_over_budget(self, session: Session) -> bool:
         """Say so before Jira is asked: a flood must not cost it anything either."""
@@ -197,6 +254,38 @@ def _loop(parent: Parent | None) -> tuple[Why, str] | None:
     if parent is None or parent.depth + 1 < runs.MAX_DEPTH:
         return None
     return Why.LOOP, "rules of this site keep setting each other off"
+
+
+def _wrong_hold(confirmed: Confirmed, rule: Rule) -> tuple[Why, str] | None:
+    """Say so if a gate's transition led elsewhere than into its hold."""
+    to_id = confirmed.change.to_id
+    if rule.hold is None or rule.hold.status == to_id:
+        return None
+    return Why.WRONG_HOLD, (
+        f"the transition led to the status {to_id}, and the rule's hold is the status"
+        f" {rule.hold.status}: nothing holds the issue"
+    )
+
+
+def _told(rule: Rule) -> Rule:
+    """Return the rule as one that only comments when it fails."""
+    failure = OnFailure(mode="report", comment=True)
+    return rule.model_copy(update={"on_failure": failure})
+
+
+def _only(rule: Rule, position: int) -> Rule:
+    """Return the rule as one step of it, that a person wants again, needs it.
+
+    The ticket moved on when the run ended: this step moves and tells it nothing.
+    """
+    return rule.model_copy(
+        update={
+            "steps": rule.steps[position : position + 1],
+            "hold": None,
+            "on_success": None,
+            "on_failure": OnFailure(mode="report"),
+        }
+    )
 
 
 def _read_rule(config: str) -> tuple[Rule | None, tuple[Why, str] | None]:

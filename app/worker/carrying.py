@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
-from app import failing, runs
+from app import failing, runs, tenants
 from app.http import SendError
 from app.jira import Jira, JiraError
 from app.rules import InvalidRuleError
@@ -15,9 +15,9 @@ from app.runs import Claim, Role, RunState, StepClaim, StepState, Why
 from app.runtime import Runtime
 from app.worker.believing import Believed, Believing, GoneError
 from app.worker.confirming import SameChangeError, UnconfirmedError
-from app.worker.ending import end_in
+from app.worker.ending import End, end_in
 from app.worker.retrying import retry_time
-from app.worker.stepping import End, Stepping, title_of
+from app.worker.stepping import Stepping, title_of
 
 MAX_TRIES = 8
 """Claims without progress after which a run ends: it may be what kills its workers."""
@@ -93,6 +93,7 @@ class Carrying:
             claim=fresh if self.claim.facts is None else self.claim,
             jira=self.jira,
             issue=believed.issue,
+            rule=believed.rule,
             facts=believed.facts,
         )
         state, steps = believed.state, list(believed.steps)
@@ -140,6 +141,9 @@ class Carrying:
 
     def _wait_for_jira(self, error: JiraError | SendError) -> None:
         now = self.runtime.now()
+        if isinstance(error, JiraError) and error.refuses_us:
+            with self.runtime.sessions.begin() as session:
+                tenants.note_refusal(session, self.claim.tenant_id, str(error), now=now)
         at = retry_time(error, self.claim.tries, now=now)
         if at is None:
             refused = isinstance(error, JiraError)

@@ -1,11 +1,11 @@
 """Asks Jira whether what an unsigned body told us is so (rule T1)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.jira import Issue, Jira, JiraError, StatusChange, instant
+from app.jira import CREATED, Issue, Jira, JiraError, StatusChange, instant
 from app.rules.inventory import Entry, Inventory
 from app.runs import Claim, Why
 from app.steps.base import RUN_PROPERTY
@@ -16,9 +16,6 @@ OLDEST = timedelta(hours=1)
 
 BESIDE = timedelta(seconds=30)
 """How near another change must be to be what a second call alike is about."""
-
-CREATED = "created"
-"""Stands for an issue's creation where others have the id of a history entry."""
 
 HISTORY_SIZE = 100
 NOT_FOUND = 404
@@ -125,7 +122,7 @@ def find_change(issue: Issue, claim: Claim, taken: frozenset[str]) -> Change:
     That is the nearest one. Another is taken in its place only if it happened within
     seconds of the call: a retry of Jira's must not run the rule for an older change.
     """
-    hint, received_at = claim.unverified_hint, claim.received_at
+    hint, received_at = claim.unverified_hint, claim.reported_at
     if not hint["from_status"]:
         found = _creation(issue, hint, received_at)
     elif hint["from_status"] == hint["to_status"]:
@@ -137,12 +134,23 @@ def find_change(issue: Issue, claim: Claim, taken: frozenset[str]) -> Change:
         raise UnconfirmedError(
             Why.NO_SUCH_CHANGE, f"the call said {said}, within the hour before it"
         )
+    if claim.history_id is not None:
+        return _same(found, claim.history_id)
     nearest, *others = found
     beside = [c for c in others if c.at and abs(c.at - received_at) <= BESIDE]
     for change in (nearest, *beside):
         if change.history_id not in taken:
             return change
     raise SameChangeError
+
+
+def _same(found: Sequence[Change], history_id: str) -> Change:
+    """Return the change that was confirmed before: a replay is about no other."""
+    for change in found:
+        if change.history_id == history_id:
+            return change
+    words = "Jira's history no longer has the change that was confirmed before"
+    raise UnconfirmedError(Why.NO_SUCH_CHANGE, words)
 
 
 def _moves(

@@ -1,14 +1,53 @@
-"""Ends a run, and says so in the audit and in the log."""
+"""How far a step got, and the end of a run: in the audit and in the log."""
 
 import logging
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from app import audit, runs
-from app.runs import Claim, RunState, Why
+from app.runs import Claim, RunState, StepClaim, StepState, Why
 from app.runtime import Runtime
+from app.tenants import State, Tenant
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class End:
+    """How far a step got: done, failed with a message, or open (it rests or waits)."""
+
+    failure: str | None = None
+    is_open: bool = False
+
+
+DONE = End()
+OPEN = End(is_open=True)
+
+
+def refuse_if_gone(session: Session, claim: Claim) -> None:
+    """Send nothing more for a site that was uninstalled while we were at it."""
+    tenant = session.get_one(Tenant, claim.tenant_id)
+    if tenant.state is not State.ACTIVE:
+        raise runs.TenantGoneError(tenant.state)
+
+
+def rest_ambiguous(
+    session: Session, claim: Claim, step: StepClaim, message: str, *, now: datetime
+) -> None:
+    """Leave a step that nobody can tell of, and its run, to a person."""
+    runs.settle_step(
+        session, claim, step, state=StepState.AMBIGUOUS, message=message, now=now
+    )
+    runs.change_state(
+        session,
+        claim,
+        RunState.AMBIGUOUS,
+        why=Why.CANNOT_TELL,
+        message=message,
+        now=now,
+    )
 
 
 def end_in(

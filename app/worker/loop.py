@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app import audit, runs, tenants, vault
+from app import audit, keys, runs, tenants, vault
 from app.jira import open_jira
 from app.rules.inventory import Inventory
 from app.runs import Claim, LostClaimError, TenantGoneError
@@ -101,5 +101,26 @@ class Worker:
         now = self.runtime.now()
         with self.runtime.sessions.begin() as session:
             vault.delete_expired(session, now=now)
+            tenants.forget_departed(session, self.runtime.settings, now=now)
             tenants.forget_expired_tokens(session, now=now)
             audit.prune_unproven(session)
+        self.rotate_keys()
+
+    def rotate_keys(self) -> None:
+        """Let the next key sign where the present one did long enough (rule T14)."""
+        settings, now = self.runtime.settings, self.runtime.now()
+        publish = timedelta(hours=settings.key_publish_hours)
+        lifetime = timedelta(days=settings.key_rotation_days)
+        with self.runtime.sessions.begin() as session:
+            due = keys.due(session, lifetime=lifetime, publish=publish, now=now)
+        for tenant_id in due:
+            rotation = keys.Rotation(
+                tenant_id=tenant_id, actor="countersign", now=now, fresh=keys.make(1)
+            )
+            try:
+                with self.runtime.sessions.begin() as session:
+                    keys.rotate(
+                        session, self.runtime.keyring, rotation, publish=publish
+                    )
+            except (keys.NoKeyError, keys.TooSoonError):
+                log.info("tenant=%s keys were rotated elsewhere", tenant_id)

@@ -6,44 +6,36 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app import runs
 from app.http import SendError
 from app.jira import Issue, Jira, JiraError
+from app.rules import Rule
 from app.runs import (
     Answer,
     AttemptOutcome,
     Claim,
     Role,
-    RunState,
+    Sent,
     StepClaim,
     StepState,
-    Why,
 )
 from app.runtime import Runtime
 from app.steps import STEPS
-from app.steps.base import Act, Context, Looked, Step, StepError
+from app.steps.base import Act, Context, JiraStep, Looked, StepError
+from app.steps.deliver import Deliver
+from app.steps.transition_issue import TransitionIssue
 from app.steps.view import view
-from app.tenants import State, Tenant
+from app.worker.delivering import Delivering
+from app.worker.ending import DONE, OPEN, End, refuse_if_gone, rest_ambiguous
 from app.worker.retrying import may_pass, perhaps_done, retry_time
 
 log = logging.getLogger(__name__)
 
 LOOKS = tuple(timedelta(seconds=s) for s in (2, 5, 10, 20, 40))
 """Waits between looks that cannot decide; after the last one a person must."""
-
-
-@dataclass(frozen=True)
-class End:
-    """How far a step got: done, failed with a message, or open (it rests or waits)."""
-
-    failure: str | None = None
-    is_open: bool = False
-
-
-DONE = End()
-OPEN = End(is_open=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +46,8 @@ class Stepping:
     claim: Claim
     jira: Jira
     issue: Issue
+    rule: Rule | None
+    """None for a run that only says that its rule cannot be read."""
     facts: Mapping[str, Any]
 
     def carry_out(self, row: StepClaim) -> End:
@@ -64,12 +58,35 @@ class Stepping:
         """
         try:
             step = STEPS[row.config["do"]].model_validate(dict(row.config))
+        except (KeyError, ValidationError):
+            # It was judged when its run was planned, by another version of us.
+            return self._failed(row, "this version of Countersign does not know it")
+        if isinstance(step, Deliver):
+            return self._deliver(row, step)
+        assert isinstance(step, JiraStep)  # noqa: S101 -- there are these two sorts
+        return self._call(row, step)
+
+    def _deliver(self, row: StepClaim, step: Deliver) -> End:
+        assert self.rule is not None  # noqa: S101 -- where there are steps, there is one
+        return Delivering(
+            runtime=self.runtime,
+            claim=self.claim,
+            row=row,
+            step=step,
+            rule=self.rule,
+            facts=self.facts,
+            context=self._context(row),
+        ).carry_out()
+
+    def _call(self, row: StepClaim, step: JiraStep) -> End:
+        try:
             context = self._context(row)
             if row.state is StepState.BEGUN and row.act is not None:
                 looked = step.look(context, Act.from_json(row.act))
                 if looked is not Looked.NOT_DONE:
                     return self._after_look(row, looked)
-            act = step.plan(context)
+            left = self._has_left_hold(row, step, context)
+            act = None if left else step.plan(context)
         except StepError as error:
             return self._failed(row, str(error))
         except (JiraError, SendError) as error:
@@ -80,21 +97,31 @@ class Stepping:
             log.exception("run=%s step=%s", self.claim.run_id, row.id)
             return self._failed(row, f"a fault of Countersign: {type(error).__name__}")
         if act is None:
-            return self._done(row, "nothing was left to do")
+            why = "the issue had left the hold" if left else "nothing was left to do"
+            return self._done(row, why)
         return self._send(row, step, context, act)
 
-    def _send(self, row: StepClaim, step: Step, context: Context, act: Act) -> End:
+    def _has_left_hold(self, row: StepClaim, step: JiraStep, context: Context) -> bool:
+        """Say whether somebody else moved the issue out of the hold: once is enough."""
+        hold = self.rule.hold if self.rule else None
+        if hold is None or row.role is Role.STEP:
+            return False
+        if not isinstance(step, TransitionIssue):
+            return False
+        return context.reread().status_id != hold.status
+
+    def _send(self, row: StepClaim, step: JiraStep, context: Context, act: Act) -> End:
         with self.runtime.sessions.begin() as session:
-            self._refuse_if_gone(session)
+            refuse_if_gone(session, self.claim)
             attempt = runs.begin_step(
                 session,
                 self.claim,
                 row,
-                act=act.to_json(),
-                to_status=act.to_status,
+                Sent(act=act.to_json(), to_status=act.to_status),
                 now=self.runtime.now(),
             )
         error: JiraError | SendError | None = None
+        answer = None
         try:
             answer = self.jira.call(act.method, act.path, body=act.body)
             if act.expects_answer and answer is None:
@@ -106,7 +133,7 @@ class Stepping:
                 session, self.claim, attempt, _answer(error), now=self.runtime.now()
             )
             if error is None:
-                self._settle(session, row, StepState.DONE)
+                self._settle(session, row, StepState.DONE, step.made(answer))
             elif may_pass(error) and not perhaps_done(error):
                 self._settle(session, row, StepState.PENDING, str(error))
         if error is None:
@@ -115,18 +142,12 @@ class Stepping:
             return self._failed(row, str(error))
         return self._wait(row, error, last=(step, context, act))
 
-    def _refuse_if_gone(self, session: Session) -> None:
-        """Send nothing more for a site that was uninstalled while we were at it."""
-        tenant = session.get_one(Tenant, self.claim.tenant_id)
-        if tenant.state is not State.ACTIVE:
-            raise runs.TenantGoneError(tenant.state)
-
     def _wait(
         self,
         row: StepClaim,
         error: JiraError | SendError,
         *,
-        last: tuple[Step, Context, Act] | None = None,
+        last: tuple[JiraStep, Context, Act] | None = None,
     ) -> End:
         """Rest until the next try; when there is none, look a last time and end."""
         at = retry_time(error, self.claim.tries, now=self.runtime.now())
@@ -174,21 +195,13 @@ class Stepping:
         return End(failure=message)
 
     def _ambiguous(self, row: StepClaim) -> End:
-        now = self.runtime.now()
         message = (
             f"nobody can tell whether step {row.position + 1} ({title_of(row)})"
             " had its effect: look in Jira, then say so here"
         )
         with self.runtime.sessions.begin() as session:
-            self._settle(session, row, StepState.AMBIGUOUS, message)
-            runs.change_state(
-                session,
-                self.claim,
-                RunState.AMBIGUOUS,
-                why=Why.CANNOT_TELL,
-                message=message,
-                now=now,
-            )
+            now = self.runtime.now()
+            rest_ambiguous(session, self.claim, row, message, now=now)
         return OPEN
 
     def _settle(

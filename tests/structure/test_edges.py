@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from app.settings import PREFIX, Settings
 from tests.shared import ROOT, needs_shared
 
-MAY_BEGIN = ("app/web/", "app/worker/", "app/cli.py")
+MAY_BEGIN = ("app/web/", "app/worker/", "app/watchdog/", "app/cli.py")
 MAX_FILE = 300
 MAX_FUNCTION = 40
 BASE_URL = "https://countersign.example"
@@ -36,6 +36,9 @@ def descriptor_urls() -> Iterator[tuple[str, str]]:
         for name in ("create", "edit", "view"):
             yield "GET", module[name]["url"]
         yield "POST", module["triggered"]["url"]
+    for module in described["modules"]["jiraWorkflowConditions"]:
+        for name in ("create", "edit", "view"):
+            yield "GET", module[name]["url"]
     yield "GET", described["modules"]["configurePage"]["url"]
 
 
@@ -161,4 +164,4 @@ def test_readme_has_every_setting_as_it_is() -> None:
 def shown(default: object) -> str:
     if isinstance(default, tuple):
         return f"`{','.join(map(str, default))}`" if default else ""
-    return f"`{default}`"
+    return f"`{default}`" if default != "" else ""

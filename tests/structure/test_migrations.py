@@ -1,6 +1,7 @@
 """The schema: made by migrations alone, up and down, on both databases."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,37 @@ def test_migrations_make_the_models_and_go_both_ways(empty_database: str) -> Non
 
     command.upgrade(made, "head")
     command.check(made)
+
+
+def test_upgrade_keeps_what_is_there(empty_database: str) -> None:
+    """SQLite builds a changed table anew; what points at the old one must stay."""
+    made = config(empty_database)
+    command.upgrade(made, "0001")
+    engine = db.make_engine(empty_database)
+    with engine.begin() as connection:
+        for statement in BEFORE.split(";"):
+            connection.execute(sa.text(statement), {"t": "a" * 32, "now": NOW})
+
+    command.upgrade(made, "head")
+    command.downgrade(made, "0001")
+    command.upgrade(made, "head")
+
+    with engine.connect() as connection:
+        for table in ("run", "run_step", "attempt"):
+            count = sa.select(sa.func.count()).select_from(sa.table(table))
+            assert connection.scalar(count) == 1, table
+    engine.dispose()
+
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+BEFORE = """
+    INSERT INTO tenant (id, state, base_url, enabled, installed_at, lifecycle_at)
+    VALUES (:t, 'active', 'https://acme.atlassian.net', true, :now, :now);
+    INSERT INTO run (id, tenant_id, door, state, received_at, fence, tries, issue_id,
+                     config, rule_hash, unverified_hint, token_hash, call_hash, depth)
+    VALUES (:t, :t, 'connect', 'running', :now, 0, 0, '1', '', '', '{}', '', '', 0);
+    INSERT INTO run_step (id, tenant_id, run_id, role, position, state, config, tries)
+    VALUES (:t, :t, :t, 'step', 0, 'begun', '{}', 1);
+    INSERT INTO attempt (id, tenant_id, run_step_id, begun_at, issue_id)
+    VALUES (:t, :t, :t, :now, '1')
+"""

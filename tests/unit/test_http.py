@@ -4,12 +4,14 @@ import gzip
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from app.http import Egress, Exempt, ForbiddenError, RealHttp, Request, SendError, real
+from app.http.egress import Address
 
 
 @contextmanager
@@ -132,6 +134,73 @@ def test_t11_answer_that_drips_ends_at_the_deadline(
         with pytest.raises(SendError):
             door.send(Request(method="GET", url=url))
         stop.set()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_t11_silent_server_is_left_at_the_deadline(
+    door: RealHttp, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    """The https one says nothing to our handshake."""
+    monkeypatch.setattr(real, "DEADLINE_SECONDS", 0.3)
+    stop = threading.Event()
+
+    def wait(_: socket.socket) -> None:
+        stop.wait(10)
+
+    with server(wait) as url:
+        began = time.monotonic()
+        with pytest.raises(SendError, match="too long"):
+            door.send(Request(method="GET", url=url.replace("http", scheme)))
+        stop.set()
+
+    assert time.monotonic() - began < 3
+
+
+def test_t11_name_that_is_slow_to_resolve_is_left_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(real, "DEADLINE_SECONDS", 0.3)
+    stop = threading.Event()
+
+    def slow(*_: object) -> list[Address]:
+        stop.wait(10)
+        return []
+
+    door = RealHttp(in_transaction=lambda: False, egress=Egress(resolve=slow))
+    began = time.monotonic()
+    with pytest.raises(SendError, match="too long") as error:
+        door.send(Request(method="GET", url="https://slow.example/"))
+    stop.set()
+    door.close()
+
+    assert time.monotonic() - began < 3
+    assert not error.value.sent
+
+
+def test_t11_addresses_that_do_not_answer_share_one_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Attack: a name with many addresses, and the limit of each is waited for."""
+    monkeypatch.setattr(real, "DEADLINE_SECONDS", 0.5)
+    monkeypatch.setattr(real, "CONNECT_SECONDS", 0.2)
+    waited: list[float] = []
+
+    def silent(_: object, timeout: float) -> socket.socket:
+        waited.append(timeout)
+        time.sleep(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    many = [ipaddress.IPv4Address(f"8.8.8.{n}") for n in range(40)]
+    rules = Egress(resolve=lambda *_: many)  # type: ignore[arg-type]
+    door = RealHttp(in_transaction=lambda: False, egress=rules)
+
+    with pytest.raises(SendError, match="too long") as error:
+        door.send(Request(method="GET", url="https://many.example/"))
+    door.close()
+
+    assert 0.4 < sum(waited) <= 0.5
+    assert not error.value.sent
 
 
 def test_environments_proxy_is_not_used(

@@ -145,3 +145,40 @@ def test_development_keys_seal_like_any_other() -> None:
     }
 
     assert Settings.from_env(env).sealing_keys == (KEY,)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.com",
+        "smtp://mail.example.com",
+        "smtp://mail.example.com?tls=no",
+        "smtps://",
+        "https://mail.example.com",
+    ],
+)
+def test_mail_goes_out_by_tls_or_not_at_all(url: str) -> None:
+    found = problems(SMTP_URL=url, ALERT_FROM="a@example.com", ALERT_TO="b@example.com")
+
+    assert "COUNTERSIGN_SMTP_URL is wrong" in found
+
+
+def test_mail_server_needs_a_sender_and_somebody_to_tell() -> None:
+    url = "smtps://u:hunter2@mail.example.com"
+
+    assert "COUNTERSIGN_ALERT_FROM is wrong" in problems(SMTP_URL=url)
+    assert "COUNTERSIGN_ALERT_TO is wrong" in problems(SMTP_URL=url, ALERT_FROM="a@b.c")
+    assert "hunter2" not in problems(SMTP_URL=url)
+
+
+def test_passwords_of_settings_are_not_shown() -> None:
+    more = {
+        "COUNTERSIGN_SMTP_URL": "smtp://u:hunter2@mail.example.com?starttls",
+        "COUNTERSIGN_ALERT_FROM": "a@example.com",
+        "COUNTERSIGN_ALERT_TO": "b@example.com,c@example.com",
+        "COUNTERSIGN_METRICS_TOKEN": "hunter2",
+    }
+    settings = Settings.from_env(GOOD | more)
+
+    assert settings.alert_to == ("b@example.com", "c@example.com")
+    assert "hunter2" not in repr(settings)

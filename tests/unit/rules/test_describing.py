@@ -60,3 +60,32 @@ def test_a_long_value_is_cut() -> None:
     described = describe(when={"all": [row, long]})
 
     assert f"a is less than “2026-01-31” and a is “{'x' * 59}…”" in described
+
+
+def test_the_person_who_made_the_transition_is_named_as_such() -> None:
+    described = describe(steps=[{"do": "assign-issue", "to": "actor"}])
+
+    assert "assign the issue to the person who made the transition" in described
+
+
+def test_a_gate_says_how_long_the_issue_waits() -> None:
+    described = describe(
+        hold={"status": "10031", "deadline": "30m"},
+        on_success={"transition": "Deployed"},
+        on_failure={"mode": "gate", "transition": "Deployment failed"},
+    )
+
+    assert described.endswith(
+        "If that fails, it moves the issue by “Deployment failed”. The issue waits in"
+        " its hold until then, at most 30 minutes."
+    )
+
+
+def test_one_hour_is_no_plural() -> None:
+    described = describe(
+        hold={"status": "1", "deadline": "1h"},
+        on_success={"transition": "Deployed"},
+        on_failure={"mode": "gate", "transition": "Failed"},
+    )
+
+    assert described.endswith("at most 1 hour.")

@@ -113,6 +113,17 @@ def test_t1_a_rule_that_jira_has_is_found(find: Asking) -> None:
     ]
 
 
+def test_rule_that_was_never_saved_is_found_as_an_empty_one(
+    find: Asking, jira: FakeJira
+) -> None:
+    """So that its calls end as failed runs, and not as forgeries."""
+    jira.pages = [workflow(None)]
+
+    [entry] = find(rules.rule_hash(""))
+
+    assert entry.text == ""
+
+
 def test_t1_jiras_text_is_compared_by_content(find: Asking, jira: FakeJira) -> None:
     jira.pages = [workflow('{ "id": "r_1",\n"v": 1 }')]
 

@@ -1,6 +1,7 @@
 """A rule's JSON: what is one, every reason why a text is none, and its one form."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,6 +24,10 @@ RULE: Data = {
         "transition": "Deployment failed",
         "comment": True,
     },
+}
+GATE: Data = RULE | {
+    "hold": {"status": "10031", "deadline": "30m"},
+    "on_failure": {"mode": "gate", "transition": "Deployment failed"},
 }
 SMALLEST: Data = {
     "v": 1,
@@ -71,14 +76,14 @@ def test_all_problems_are_named_at_once_each_by_its_key() -> None:
             v=2,
             id="x",
             name="",
-            hold={"status": "1"},
+            hold={"status": "In Review", "deadline": "9s", "until": 1},
             when={
                 "all": [{"field": "a", "op": "is"}, {"field": "a", "op": "equals"}],
                 "some": [],
             },
             steps=[
                 {"do": "add-comment", "body": "{{ now }}", "shout": True},
-                {"do": "deliver", "destination": "d_1"},
+                {"do": "launch", "rocket": 1},
                 {"do": ["add-comment"]},
                 {"body": "x"},
                 {"do": "transition-issue"},
@@ -86,7 +91,7 @@ def test_all_problems_are_named_at_once_each_by_its_key() -> None:
                 "add-comment",
             ],
             on_success={"transition": ""},
-            on_failure={"mode": "gate", "transition": "x"},
+            on_failure={"mode": "hold", "transition": "x"},
         )
     )
 
@@ -95,6 +100,9 @@ def test_all_problems_are_named_at_once_each_by_its_key() -> None:
         "id",
         "name",
         "hold",
+        "hold.status",
+        "hold.deadline",
+        "hold.until",
         "when.all[0].op",
         "when.all[0].value",
         "when.all[1].value",
@@ -111,9 +119,9 @@ def test_all_problems_are_named_at_once_each_by_its_key() -> None:
         "on_success.transition",
         "on_failure.mode",
     }
-    assert found["hold"] == "this key is unknown"
-    assert "“deliver” is unknown" in found["steps[1].do"]
-    assert "“gate” is unknown" in found["on_failure.mode"]
+    assert found["hold.until"] == "this key is unknown"
+    assert "“launch” is unknown" in found["steps[1].do"]
+    assert "“hold” is unknown" in found["on_failure.mode"]
     assert found["steps[4].transition"] == "it is missing"
 
 
@@ -148,6 +156,22 @@ def test_all_problems_are_named_at_once_each_by_its_key() -> None:
 )
 def test_what_is_wrong_is_named_by_its_key(changes: Data, key: str) -> None:
     assert set(problems(changed(**changes))) == {key}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"steps": []}, "add at least one step"),
+        ({"steps": [{"do": "assign-issue", "to": "x"}] * 21}, "at most 20 steps"),
+        ({"on_failure": {"mode": "compensate"}}, "by which transition"),
+        ({"on_failure": {"mode": "report", "transition": "x"}}, "left where it is"),
+    ],
+)
+def test_problems_use_the_words_of_the_form(changes: Data, words: str) -> None:
+    [message] = problems(changed(**changes)).values()
+
+    assert words in message
+    assert not any(code in message for code in ("compensate", "report", "list of"))
 
 
 @pytest.mark.parametrize(
@@ -219,3 +243,66 @@ def test_a_rule_larger_than_we_take_is_still_known_by_its_content() -> None:
     assert rules.rule_hash(json.dumps(long)) == rules.rule_hash(
         json.dumps(long, indent=1)
     )
+
+
+def test_gate_is_read() -> None:
+    rule = rules.parse(json.dumps(GATE))
+
+    assert rule.hold is not None
+    assert (rule.hold.status, rule.hold.wait) == ("10031", timedelta(minutes=30))
+    assert json.loads(rules.canonical(rule))["hold"] == GATE["hold"]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "wait"),
+    [
+        ("5m", timedelta(minutes=5)),
+        ("4h", timedelta(hours=4)),
+        ("2d", timedelta(days=2)),
+        ("7d", timedelta(days=7)),
+        ("168h", timedelta(days=7)),
+    ],
+)
+def test_deadline_is_minutes_hours_or_days(deadline: str, wait: timedelta) -> None:
+    hold = GATE["hold"] | {"deadline": deadline}
+
+    parsed = rules.parse(json.dumps(GATE | {"hold": hold})).hold
+
+    assert parsed is not None
+    assert parsed.wait == wait
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"hold": None}, {"hold.status"}),
+        ({"on_success": None}, {"on_success.transition"}),
+        ({"hold": None, "on_success": None}, {"hold.status", "on_success.transition"}),
+        ({"on_failure": {"mode": "gate"}}, {"on_failure.transition"}),
+        ({"on_failure": {"mode": "report"}}, {"hold"}),
+        ({"hold": {"status": "10031"}}, {"hold.deadline"}),
+        ({"hold": {"status": "", "deadline": "30m"}}, {"hold.status"}),
+        ({"hold": {"status": "Held", "deadline": "30m"}}, {"hold.status"}),
+        ({"hold": {"status": 10031, "deadline": "30m"}}, {"hold.status"}),
+        ({"hold": {"status": "\u0661\u0660", "deadline": "30m"}}, {"hold.status"}),
+        *(
+            ({"hold": {"status": "1", "deadline": deadline}}, {"hold.deadline"})
+            for deadline in (
+                "",
+                "30",
+                "m",
+                "29s",
+                "8d",
+                "0m",
+                "1w",
+                "\u0663\u0660m",
+                "1.5h",
+                30,
+            )
+        ),
+    ],
+)
+def test_what_a_gate_lacks_is_named_by_its_key(changes: Data, found: set[str]) -> None:
+    kept = {key: value for key, value in (GATE | changes).items() if value is not None}
+
+    assert set(problems(json.dumps(kept))) == found

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app import templating
 from app.steps import STEPS, adf
-from app.steps.base import Act, Step, StepError
+from app.steps.base import Act, JiraStep, StepError
 from tests.unit.steps.conftest import World
 
 
@@ -46,6 +46,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "create-issue": {"issuetype": "Task", "summary": "s", "labels": ["x"]},
     "link-issue": {"type": "Blocks", "target": "A-1", "direction": "inward"},
     "set-property": {"key": "x", "value": {"a": [1, "{{ issue.key }}"]}},
+    "deliver": {"destination": f"d_{7:032x}", "inputs": {"v": "{{ issue.key }}"}},
 }
 
 
@@ -123,7 +124,7 @@ def test_a_text_too_long_is_a_step_error(world: World) -> None:
 
 def test_a_step_without_its_methods_is_none(world: World) -> None:
     act = Act(method="GET", path="/", body=None)
-    bare = Step(do="nothing")
+    bare = JiraStep(do="nothing")
 
     for call in (
         bare.describe,
