@@ -19,9 +19,11 @@ from alembic.config import Config
 from waitress.server import create_server
 
 from app import tenants, vault
+from app.queue import TroubleFilter
 from app.runtime import Runtime
 from app.settings import Settings, SettingsError
 from app.tenants import Tenant, TenantIdentity
+from app.watchdog import Watchdog, scheduled
 from app.web import MAX_BODY, create_app
 from app.web.context import KEY
 from app.worker import Worker
@@ -44,7 +46,10 @@ def _settings() -> Settings:
 
 def _runtime() -> Runtime:
     settings = _settings()
+    handler = logging.StreamHandler()
+    handler.addFilter(TroubleFilter())
     logging.basicConfig(
+        handlers=[handler],
         level=settings.log_level,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
@@ -83,8 +88,18 @@ def worker() -> None:
     with (
         runtime.queue.consuming(carrier.drain, threads=threads),
         _stopping(carrier.stop),
+        scheduled(Watchdog(runtime=runtime), carrier.stop),
     ):
         carrier.run()
+
+
+@main.command()
+def watch() -> None:
+    """Look once for issues that are stuck in a hold; workers do it on a schedule."""
+    rescued = Watchdog(runtime=_runtime()).watch()
+    if rescued is None:
+        raise click.ClickException("another process is looking; try again later")
+    click.echo(f"{rescued} issues are being rescued")
 
 
 @main.group()

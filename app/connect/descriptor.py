@@ -9,6 +9,9 @@ PATH = Path(__file__).parents[2] / "atlassian-connect.json"
 POST_FUNCTION = "countersign-rule"
 """The module key of our post function; Jira's rule inventory names it."""
 
+CONDITION = "countersign-hold"
+"""The module key of our condition: only we, and perhaps a role, may move it on."""
+
 
 def render(base_url: str, app_key: str) -> dict[str, Any]:
     """Return the descriptor with what only the operator knows filled in."""

@@ -1,7 +1,10 @@
 """What a rule does, in one honest sentence: the view page in Jira's workflow editor."""
 
+from collections.abc import Callable
+
 from app.rules.conditions import UNARY, Op, Row, When
 from app.rules.parsing import OnFailure, Rule
+from app.steps.base import Step
 from app.templating import as_text
 
 _VERBS = {
@@ -21,14 +24,21 @@ _PLURAL = frozenset(
 _LONGEST_VALUE = 60
 
 
-def describe(rule: Rule) -> str:
-    """Return what the rule does, in words for who reads the workflow."""
-    acts = [step.describe() for step in rule.steps]
+def describe(rule: Rule, act: Callable[[Step], str] | None = None) -> str:
+    """Return what the rule does, in words for who reads the workflow.
+
+    `act` says what a step does, where somebody knows more of it than the rule.
+    """
+    acts = [act(step) if act else step.describe() for step in rule.steps]
     if rule.on_success:
         acts.append(f"move the issue by “{rule.on_success.transition}”")
     condition = _condition(rule.when)
     start = f"When {condition}, it" if condition else "It"
-    return f"{start} will {', then '.join(acts)}. {_failure(rule.on_failure)}"
+    told = f"{start} will {', then '.join(acts)}. {_failure(rule.on_failure)}"
+    if rule.hold is None:
+        return told
+    waits = f"The issue waits in its hold until then, at most {rule.hold.words()}."
+    return f"{told} {waits}"
 
 
 def _condition(when: When) -> str:

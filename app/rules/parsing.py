@@ -18,7 +18,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from app.rules import gates
 from app.rules.conditions import When
+from app.rules.gates import Hold
 from app.steps import STEPS
 from app.steps.base import Step
 
@@ -63,7 +65,7 @@ class OnSuccess(_Part):
 class OnFailure(_Part):
     """How the ticket shows that the rule could not be carried out."""
 
-    mode: Literal["report", "compensate"]
+    mode: Literal["report", "compensate", "gate"]
     transition: str | None = Field(
         default=None, min_length=1, max_length=255, validate_default=True
     )
@@ -73,10 +75,10 @@ class OnFailure(_Part):
     @classmethod
     def _fits(cls, value: str | None, info: ValidationInfo) -> str | None:
         mode = info.data.get("mode")
-        if mode == "compensate" and value is None:
-            raise ValueError("“compensate” needs a transition")
+        if mode in {"compensate", "gate"} and value is None:
+            raise ValueError("say by which transition the issue is moved")
         if mode == "report" and value is not None:
-            raise ValueError("“report” makes no transition; choose “compensate”")
+            raise ValueError("an issue that is left where it is has no transition")
         return value
 
 
@@ -88,6 +90,7 @@ class Rule(_Part):
     name: str = Field(min_length=1, max_length=120)
     when: When = When()
     steps: tuple[Step, ...]
+    hold: Hold | None = None
     on_success: OnSuccess | None = None
     on_failure: OnFailure = OnFailure(mode="report")
 
@@ -101,12 +104,13 @@ class Rule(_Part):
 
 def parse(text: str) -> Rule:
     """Return the rule that `text` holds; raise `InvalidRuleError` with all problems."""
-    data = _loaded(text)
+    data = read_json(text)
     if not isinstance(data, dict):
         raise InvalidRuleError([Problem("", "a rule is a JSON object")])
     if problem := _unusable(data):
         raise InvalidRuleError([problem])
     steps, problems = _steps(data)
+    problems += [Problem(*problem) for problem in gates.problems(data)]
     try:
         rule = Rule.model_validate({**data, "steps": steps})
     except ValidationError as error:
@@ -134,7 +138,7 @@ def rule_hash(text: str) -> str:
     have written the JSON anew. A text that is no JSON is hashed as it is.
     """
     with contextlib.suppress(InvalidRuleError, RecursionError):
-        text = _compact(_loaded(text, limit=None))
+        text = _compact(read_json(text, limit=None))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -142,8 +146,11 @@ def _compact(data: object) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _loaded(text: str, limit: int | None = MAX_SIZE) -> object:
-    """Read JSON strictly: two readers must never see two rules in one text."""
+def read_json(text: str, limit: int | None = MAX_SIZE) -> object:
+    """Read JSON strictly: two readers must never see two rules in one text.
+
+    Raise `InvalidRuleError`, which says where it stops to be JSON.
+    """
     if limit is not None and len(text.encode("utf-8", "surrogatepass")) > limit:
         raise InvalidRuleError([Problem("", f"a rule has at most {limit} bytes")])
     try:
@@ -209,8 +216,10 @@ def _is_text(text: str) -> bool:
 def _steps(data: Mapping[str, Any]) -> tuple[list[Step], list[Problem]]:
     """Return the steps that are right, and what is wrong with the others."""
     items = data.get("steps")
-    if not isinstance(items, list) or not 1 <= len(items) <= MAX_STEPS:
-        return [], [Problem("steps", f"a rule has a list of 1 to {MAX_STEPS} steps")]
+    if not isinstance(items, list) or not items:
+        return [], [Problem("steps", "add at least one step")]
+    if len(items) > MAX_STEPS:
+        return [], [Problem("steps", f"a rule has at most {MAX_STEPS} steps")]
     steps: list[Step] = []
     problems: list[Problem] = []
     for place, item in enumerate(items):

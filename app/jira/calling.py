@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app import vault
 from app.crypto import Secret
 from app.http import Http, Request, Response, SendError
+from app.jira.issues import Issue, issue_of
 from app.runtime import Runtime
 from app.tenants import State, Tenant
 from app.tokens import ours
@@ -32,46 +33,10 @@ class JiraError(Exception):
         self.message = message
         self.retry_after = retry_after
 
-
-@dataclass(frozen=True, kw_only=True)
-class StatusChange:
-    """One entry of an issue's history that moved it from a status to another."""
-
-    history_id: str
-    at: datetime
-    actor: str | None
-    from_id: str
-    from_name: str
-    to_id: str
-    to_name: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Issue:
-    """An issue as Jira itself reported it."""
-
-    id: str
-    key: str
-    fields: Mapping[str, Any]
-    changes: tuple[StatusChange, ...]
-    """Its changes of status, newest first; Jira hands out the latest hundred."""
-    properties: Mapping[str, Any]
-
     @property
-    def project_id(self) -> str:
-        return str(self.fields["project"]["id"])
-
-    @property
-    def project_key(self) -> str:
-        return str(self.fields["project"]["key"])
-
-    @property
-    def status_id(self) -> str:
-        return str(self.fields["status"]["id"])
-
-    @property
-    def status_name(self) -> str:
-        return str(self.fields["status"]["name"])
+    def refuses_us(self) -> bool:
+        """Whether Jira answered that our signed calls are not welcome."""
+        return self.status in {UNAUTHORIZED, 403}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +58,21 @@ class Jira:
         query = {"fields": "*all", "expand": "changelog"}
         if properties:
             query["properties"] = properties
-        return _issue(self.get(f"/rest/api/3/issue/{segment(issue_id)}", query))
+        return issue_of(self.get(f"/rest/api/3/issue/{segment(issue_id)}", query))
 
-    def rule_inventory(self) -> list[dict[str, Any]]:
-        """Return every workflow's post functions of this app, as Jira stores them.
+    def own_account(self) -> str:
+        """Return the id of the account that we act as."""
+        return str(self.get("/rest/api/3/myself")["accountId"])
+
+    def rule_inventory(self, kind: str = "postfunction") -> list[dict[str, Any]]:
+        """Return every workflow's rules of this app and kind, as Jira stores them.
 
         Source: Jira Cloud REST API v3, "Get workflow transition rule configurations".
         """
         found: list[dict[str, Any]] = []
         while True:
             query = {
-                "types": "postfunction",
+                "types": kind,
                 "expand": "transition",
                 "startAt": str(len(found)),
                 "maxResults": str(RULES_PER_PAGE),
@@ -243,33 +212,3 @@ def _error(response: Response) -> JiraError:
         if not parts and body.get("message"):
             parts.append(str(body["message"]))
     return JiraError(response.status, "; ".join(parts)[:500], retry_after=retry_after)
-
-
-def _issue(data: Any) -> Issue:  # noqa: ANN401
-    histories = (data.get("changelog") or {}).get("histories") or []
-    changes = [
-        StatusChange(
-            history_id=str(history["id"]),
-            at=instant(history["created"]),
-            actor=(history.get("author") or {}).get("accountId"),
-            from_id=str(item.get("from") or ""),
-            from_name=str(item.get("fromString") or ""),
-            to_id=str(item.get("to") or ""),
-            to_name=str(item.get("toString") or ""),
-        )
-        for history in histories
-        for item in history.get("items") or []
-        if item.get("fieldId", item.get("field")) == "status"
-    ]
-    return Issue(
-        id=str(data["id"]),
-        key=str(data["key"]),
-        fields=data["fields"],
-        changes=tuple(sorted(changes, key=lambda change: change.at, reverse=True)),
-        properties=data.get("properties") or {},
-    )
-
-
-def instant(text: str) -> datetime:
-    """Read Jira's timestamps, `2026-11-23T10:00:00.000+0000`."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")

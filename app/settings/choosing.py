@@ -1,79 +1,28 @@
-"""Settings: read once from the environment, then passed as an argument."""
+"""Everything that an operator may choose, with its default and its words."""
 
-import base64
-import binascii
-import uuid
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from app.settings.kinds import (
+    DEVELOPMENT_KEY,
+    BaseUrl,
+    EgressException,
+    EncryptionKey,
+    Listed,
+    MailUrl,
+)
+
 PREFIX = "COUNTERSIGN_"
 AP_JS_URL = "https://connect-cdn.atl-paas.net/all.js"
-PLAIN_HTTP = "http+"
-"""Marks a network that an operator lets a tenant reach without TLS: a lab."""
-
-DEVELOPMENT_KEY = "dev:"
-"""How `make run` marks the key it makes; production refuses such a key."""
 
 
 class SettingsError(Exception):
     """The environment cannot configure the app; the message lists every problem."""
-
-
-def _listed(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _base_url(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("not an absolute URL")
-    if parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("only scheme, host, port and path")
-    return value.rstrip("/")
-
-
-def _key(value: object) -> object:
-    text = str(value).removeprefix(DEVELOPMENT_KEY)
-    try:
-        size = len(base64.b64decode(text, validate=True))
-    except binascii.Error as error:
-        raise ValueError("not base64") from error
-    if size != 32:  # noqa: PLR2004 -- AES-256
-        raise ValueError(f"holds {size} bytes, not 32")
-    return value
-
-
-def _exception(value: object) -> object:
-    tenant, _, network = str(value).partition("=")
-    try:
-        uuid.UUID(tenant)
-        ip_network(network.removeprefix(PLAIN_HTTP))
-    except ValueError as error:
-        raise ValueError("not TENANT=NETWORK, such as 0198…=10.1.0.0/16") from error
-    return value
-
-
-Listed = BeforeValidator(_listed)
-BaseUrl = Annotated[str, BeforeValidator(_base_url)]
-EncryptionKey = Annotated[str, BeforeValidator(_key)]
-EgressException = Annotated[str, BeforeValidator(_exception)]
 
 
 class Settings(BaseModel):
@@ -181,11 +130,58 @@ class Settings(BaseModel):
         description="How long an uninstalled site's sealed secret is kept",
         examples=["30"],
     )
+    key_publish_hours: int = Field(
+        24,
+        ge=1,
+        le=720,
+        description="How long a signing key is published before it signs; longer than"
+        " your receivers remember a key set",
+        examples=["24"],
+    )
+    key_rotation_days: int = Field(
+        90,
+        ge=2,
+        le=3650,
+        description="How long a key signs before the next one takes over",
+        examples=["90"],
+    )
     runs_per_hour: int = Field(
         5000,
         ge=1,
         description="A site's budget of runs; what exceeds it fails and says so",
         examples=["5000"],
+    )
+    watch_seconds: int = Field(
+        300,
+        ge=5,
+        le=3600,
+        description="How often the watchdog looks for issues that are stuck in a hold",
+        examples=["300"],
+    )
+    metrics_token: str = Field(
+        "",
+        description="Bearer token for `/metrics`; without it only this machine may read"
+        " them",
+        examples=["$(head -c 24 /dev/urandom | base64)"],
+        repr=False,
+    )
+    smtp_url: MailUrl = Field(
+        "",
+        description="Mail server for alerts, `smtps://user:password@host` or"
+        " `smtp://user:password@host?starttls`; empty: no mail",
+        examples=["smtps://countersign:secret@mail.example.com:465"],
+        repr=False,
+    )
+    alert_from: str = Field(
+        "",
+        description="Sender of alerts",
+        examples=["countersign@example.com"],
+    )
+    alert_to: Annotated[tuple[str, ...], Listed] = Field(
+        (),
+        description="Who is told by mail when a site's Jira refuses us or tickets are"
+        " stuck",
+        examples=["oncall@example.com"],
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged, to standard error", examples=["WARNING"]
@@ -209,6 +205,14 @@ class Settings(BaseModel):
     def sealing_keys(self) -> tuple[str, ...]:
         """The encryption keys as plain base64, newest first."""
         return tuple(key.removeprefix(DEVELOPMENT_KEY) for key in self.encryption_keys)
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.smtp_url and not (self.alert_from and self.alert_to):
+            name = "alert_to" if self.alert_from else "alert_from"
+            problem = _told(name, "needed where there is a mail server")
+            raise ValidationError.from_exception_data("Settings", [problem])
+        return self
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
@@ -236,20 +240,20 @@ class Settings(BaseModel):
 
 def _unsafe(settings: Settings) -> Iterable[InitErrorDetails]:
     """Yield what only development may do (docs/operate.md lists it)."""
-
-    def problem(name: str, message: str) -> InitErrorDetails:
-        kind = PydanticCustomError("unsafe", "%s" % message)  # noqa: UP031 -- no braces
-        return {"type": kind, "loc": (name,), "input": None}
-
     for name in ("base_url", "install_keys_url"):
         if not getattr(settings, name).startswith("https://"):
-            yield problem(name, "production needs https")
+            yield _told(name, "production needs https")
     if any(not url.startswith("https://") for url in settings.accepted_base_urls):
-        yield problem("accepted_base_urls", "production needs https")
+        yield _told("accepted_base_urls", "production needs https")
     if any(key.startswith(DEVELOPMENT_KEY) for key in settings.encryption_keys):
-        yield problem("encryption_keys", "a development key is not for production")
+        yield _told("encryption_keys", "a development key is not for production")
     if settings.ap_js_url != AP_JS_URL:
-        yield problem("ap_js_url", f"production takes only {AP_JS_URL}")
+        yield _told("ap_js_url", f"production takes only {AP_JS_URL}")
+
+
+def _told(name: str, message: str) -> InitErrorDetails:
+    kind = PydanticCustomError("unsafe", "%s" % message)  # noqa: UP031 -- no braces
+    return {"type": kind, "loc": (name,), "input": None}
 
 
 def _problem(name: str, error: ErrorDetails) -> str:

@@ -1,0 +1,73 @@
+"""What a setting may be: each kind reads its text, and says what is wrong with it."""
+
+import base64
+import binascii
+import uuid
+from ipaddress import ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+
+PLAIN_HTTP = "http+"
+"""Marks a network that an operator lets a tenant reach without TLS: a lab."""
+
+DEVELOPMENT_KEY = "dev:"
+"""How `make run` marks the key it makes; production refuses such a key."""
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _base_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("not an absolute URL")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("only scheme, host, port and path")
+    return value.rstrip("/")
+
+
+def _key(value: object) -> object:
+    text = str(value).removeprefix(DEVELOPMENT_KEY)
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+    if size != 32:  # noqa: PLR2004 -- AES-256
+        raise ValueError(f"holds {size} bytes, not 32")
+    return value
+
+
+def _mail_url(value: object) -> object:
+    parts = urlsplit(str(value))
+    if not value:
+        return value
+    is_safe = parts.scheme == "smtps" or (
+        parts.scheme == "smtp" and parts.query == "starttls"
+    )
+    if not is_safe or not parts.hostname or parts.path.strip("/") or parts.fragment:
+        raise ValueError("not smtps://HOST, nor smtp://HOST?starttls")
+    return value
+
+
+def _exception(value: object) -> object:
+    tenant, _, network = str(value).partition("=")
+    try:
+        uuid.UUID(tenant)
+        ip_network(network.removeprefix(PLAIN_HTTP))
+    except ValueError as error:
+        raise ValueError("not TENANT=NETWORK, such as 0198…=10.1.0.0/16") from error
+    return value
+
+
+Listed = BeforeValidator(_listed)
+BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+EncryptionKey = Annotated[str, BeforeValidator(_key)]
+MailUrl = Annotated[str, BeforeValidator(_mail_url)]
+EgressException = Annotated[str, BeforeValidator(_exception)]

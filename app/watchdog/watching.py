@@ -1,0 +1,121 @@
+"""One look at every site's gates: stuck tickets, open ways out, a Jira that refuses."""
+
+import logging
+import smtplib
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app import alerts, tenants
+from app.http import SendError
+from app.jira import Jira, JiraError, open_jira
+from app.queue import QueueError
+from app.rules import inventory, knowing
+from app.runtime import Runtime
+from app.tenants import State, Tenant
+from app.watchdog import turns
+from app.watchdog.gates import Gate, gate_of
+from app.watchdog.holds import HoldWatch
+from app.watchdog.turns import Turn
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watchdog:
+    """Looks after all sites; only one of however many processes looks at a time."""
+
+    runtime: Runtime
+
+    def watch(self, *, due_only: bool = False) -> int | None:
+        """Look once; return how many tickets are being rescued.
+
+        None if another process is looking, or, with `due_only`, if it is too soon.
+        """
+        settings, now = self.runtime.settings, self.runtime.now()
+        every = timedelta(seconds=settings.watch_seconds)
+        with self.runtime.sessions.begin() as session:
+            turn = turns.take(session, every=every, due_only=due_only, now=now)
+        if turn is None:
+            return None
+        rescued = 0
+        for tenant_id in self._sites():
+            try:
+                rescued += self._watch_site(tenant_id, turn)
+            except turns.LostTurnError:
+                log.warning("the look took too long, another process goes on")
+                return rescued
+        with self.runtime.sessions.begin() as session:
+            turns.give_back(session, turn)
+        if rescued:
+            self._wake()
+        self._tell()
+        return rescued
+
+    def _sites(self) -> Sequence[uuid.UUID]:
+        with self.runtime.sessions.begin() as session:
+            active = sa.select(Tenant.id).where(Tenant.state == State.ACTIVE)
+            return list(session.scalars(active.order_by(Tenant.id)))
+
+    def _watch_site(self, tenant_id: uuid.UUID, turn: Turn) -> int:
+        """Look at one site; its Jira's troubles cost no other site anything."""
+        with self.runtime.sessions.begin() as session:
+            turns.keep(session, turn, now=self.runtime.now())
+            jira = open_jira(session, self.runtime, tenant_id)
+        rescued = 0
+        try:
+            for gates in self._gates(tenant_id, jira):
+                rescued += HoldWatch(
+                    runtime=self.runtime, jira=jira, turn=turn, gates=gates
+                ).watch()
+        except (JiraError, SendError) as error:
+            self._note_trouble(tenant_id, error)
+        return rescued
+
+    def _gates(self, tenant_id: uuid.UUID, jira: Jira) -> Sequence[Sequence[Gate]]:
+        """Read the site's rules; return its gates, those with one hold together."""
+        seen = knowing.readable(inventory.read(jira))
+        now = self.runtime.now()
+        with self.runtime.sessions.begin() as session:
+            tenants.note_answer(session, tenant_id, now=now)
+            knowing.note_all(session, tenant_id, seen, now=now)
+            gates = list(map(gate_of, knowing.gates(session, tenant_id)))
+        by_hold: defaultdict[str, list[Gate]] = defaultdict(list)
+        for gate in sorted(gates, key=lambda gate: gate.since):
+            by_hold[gate.hold.status].append(gate)
+        return list(by_hold.values())
+
+    def _note_trouble(self, tenant_id: uuid.UUID, error: JiraError | SendError) -> None:
+        log.warning("tenant=%s Jira cannot be asked: %s", tenant_id, error)
+        refused = isinstance(error, JiraError) and error.refuses_us
+        note = tenants.note_refusal if refused else tenants.note_silence
+        with self.runtime.sessions.begin() as session:
+            note(session, tenant_id, str(error), now=self.runtime.now())
+
+    def _tell(self) -> None:
+        """Mail the operator what is wrong; what fails is tried at the next look."""
+        settings, now = self.runtime.settings, self.runtime.now()
+        if not settings.smtp_url:
+            return
+        with self.runtime.sessions.begin() as session:
+            due = alerts.due(session, now=now)
+        for trouble in due:
+            try:
+                alerts.send(settings, trouble)
+            except (OSError, smtplib.SMTPException) as error:
+                # Its text may quote what we said to the server: our password, say.
+                log.error("alert not sent: %s", type(error).__name__)  # noqa: TRY400
+                return
+            with self.runtime.sessions.begin() as session:
+                alerts.note_sent(session, trouble, now=now)
+
+    def _wake(self) -> None:
+        try:
+            self.runtime.queue.wake()
+        except QueueError as error:
+            # The runs are recorded, and workers sweep: they only start later.
+            log.warning("queue: %s", error)
