@@ -8,14 +8,21 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from app.runtime import Runtime
 from app.web import (
     api,
+    conditions,
     context,
     descriptor,
+    destinations,
     errors,
+    gates,
     guards,
     headers,
     health,
+    issuers,
+    keys_page,
     lifecycle,
     pages,
+    preview,
+    replays,
     triggered,
 )
 from app.web.permissions import JIRA_ADMIN, NO_PERMISSION
@@ -27,11 +34,18 @@ MAX_BODY = 1024 * 1024
 BLUEPRINTS = (
     (descriptor.bp, guards.open_to_all, NO_PERMISSION),
     (health.bp, guards.open_to_all, NO_PERMISSION),
+    (issuers.bp, guards.open_to_all, NO_PERMISSION),
     (lifecycle.signed, guards.signed_install, NO_PERMISSION),
     (lifecycle.notices, guards.url_bound, NO_PERMISSION),
     (triggered.bp, guards.url_bound, NO_PERMISSION),
     (pages.bp, guards.url_bound, JIRA_ADMIN),
     (api.bp, guards.context_token, JIRA_ADMIN),
+    (conditions.bp, guards.context_token, JIRA_ADMIN),
+    (gates.bp, guards.context_token, JIRA_ADMIN),
+    (destinations.bp, guards.context_token, JIRA_ADMIN),
+    (keys_page.bp, guards.context_token, JIRA_ADMIN),
+    (preview.bp, guards.context_token, JIRA_ADMIN),
+    (replays.bp, guards.context_token, JIRA_ADMIN),
 )
 
 

@@ -2,47 +2,43 @@
 
 import json
 import uuid
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from flask import Blueprint, Response, abort, render_template
+from flask import Blueprint, abort
 from flask.typing import ResponseReturnValue
 
 from app import audit, rules, runs
 from app.rules import InvalidRuleError
 from app.runs import NoSuchRunError
-from app.web import bodies, editor, overview, words
-from app.web.context import caller, runtime
+from app.web import bodies, checking, editor, naming, overview, rule_page, words
+from app.web.checking import Checking
+from app.web.context import caller, runtime, web
 from app.web.errors import BadRequestError
+from app.web.fragments import fragment, reads_only
+from app.web.naming import Names
+from app.web.site_names import Sort
 
 bp = Blueprint("api", __name__, url_prefix="/api/v1")
 
 MAX_STORED = 100_000
 """Characters of a stored rule that we show; Jira keeps fewer than that."""
 
-View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
-
-
-def reads_only(view: View) -> View:
-    """Say of a POST that it changes nothing: the person's permission may be cached.
-
-    It is a POST because its question is long, or should not stand in an address.
-    """
-    vars(view)["reads_only"] = True
-    return view
-
 
 @bp.post("/pages/rule-editor")
 @reads_only
 def rule_editor() -> ResponseReturnValue:
     """Draw the form for the rule that Jira keeps, or for a new one."""
-    return _fragment(
+    draft = editor.draft(_stored(bodies.read_object()))
+    known = web().site_names.find(caller().tenant_id, Sort.STATUSES) or ()
+    return fragment(
         "rule_editor.html",
-        draft=editor.draft(_stored(bodies.read_object())),
+        draft=draft,
+        statuses=editor.statuses(known, draft.hold_status),
         blank_steps=editor.blank_steps(),
         groups=editor.GROUPS,
         operators=words.OPERATORS,
         blank_row=editor.RowForm(),
+        destinations=_names().choices,
     )
 
 
@@ -54,23 +50,46 @@ def rule_view() -> ResponseReturnValue:
     try:
         rule = rules.parse(stored)
     except InvalidRuleError as error:
-        return _fragment(
-            "rule_view_broken.html", problems=error.problems, stored=stored
-        )
-    acts = [overview.act(step.model_dump(mode="json")) for step in rule.steps]
-    summary = rules.describe(rule)
-    return _fragment("rule_view.html", rule=rule, summary=summary, acts=acts)
+        return fragment("rule_view_broken.html", problems=error.problems, stored=stored)
+    names = _names()
+    return fragment(
+        "rule_view.html",
+        rule=rule,
+        summary=rules.describe(rule, names.act),
+        conditions=rule_page.conditions(rule.when),
+        steps=rule_page.steps(rule, names),
+    )
 
 
 @bp.post("/rules/check")
 @reads_only
 def check_rule() -> ResponseReturnValue:
-    """Judge a rule in the making; the value is what Jira is to store, as it is."""
-    given = bodies.read_object().get("rule")
+    """Judge a rule in the making; the value is what Jira is to store, as it is.
+
+    `texts` holds, by their keys, values of the rule as somebody typed them: what was
+    meant to be JSON can be told from other text only there.
+    """
+    body = bodies.read_object()
+    given, texts = body.get("rule"), body.get("texts", {})
     if bodies.is_deep(given):
         raise BadRequestError("the rule is nested too deeply")
-    rule = rules.parse(json.dumps(given))
-    return {"value": rules.canonical(rule), "summary": rules.describe(rule)}
+    if not isinstance(texts, dict) or not all(
+        isinstance(text, str) for text in texts.values()
+    ):
+        raise BadRequestError("texts must be an object of texts")
+    problems = [*checking.malformed(texts), *checking.repeated(given)]
+    try:
+        rule = rules.parse(json.dumps(given))
+    except InvalidRuleError as error:
+        raise InvalidRuleError([*error.problems, *problems]) from error
+    names = _names()
+    checked = Checking(web().site_names, caller().tenant_id, names)
+    problems += checked.problems(rule)
+    if problems:
+        raise InvalidRuleError(problems)
+    hints = [hint.message for hint in checking.hints(rule, names)]
+    summary = rules.describe(rule, names.act)
+    return {"value": rules.canonical(rule), "summary": summary, "hints": hints}
 
 
 @bp.get("/pages/config")
@@ -79,7 +98,17 @@ def config() -> ResponseReturnValue:
     now = runtime().now()
     with runtime().sessions.begin() as session:
         site = overview.read(session, caller())
-    return _fragment("config.html", site=site, now=now, words=words, overview=overview)
+    return fragment("config.html", site=site, now=now, overview=overview)
+
+
+@bp.get("/pages/attempts/<uuid:attempt_id>")
+def attempt(attempt_id: uuid.UUID) -> ResponseReturnValue:
+    """Show what an attempt at a delivery sent and was answered, as it was kept (T8)."""
+    with runtime().sessions.begin() as session:
+        found = runs.find_exchange(session, caller().tenant_id, attempt_id)
+    if found is None:
+        abort(404)
+    return fragment("attempt.html", exchange=found)
 
 
 @bp.post("/runs/<uuid:run_id>/steps/<uuid:step_id>/resolve")
@@ -117,10 +146,10 @@ def resolve(run_id: uuid.UUID, step_id: uuid.UUID) -> ResponseReturnValue:
     return "", 204
 
 
-def _fragment(template: str, **values: Any) -> Response:  # noqa: ANN401
-    """Render a part of a page; half a character of a broken rule becomes a "?"."""
-    html = render_template(template, **values).encode("utf-8", "replace")
-    return Response(html, mimetype="text/html")
+def _names() -> Names:
+    """Read what the tenant's destinations are called, in a transaction of its own."""
+    with runtime().sessions.begin() as session:
+        return naming.read(session, caller().tenant_id)
 
 
 def _stored(body: dict[str, Any]) -> str:

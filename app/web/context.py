@@ -8,10 +8,13 @@ from typing import cast
 from flask import Flask, current_app, g
 
 from app.connect.install_keys import InstallKeys
+from app.rules import Inventory
 from app.runtime import Runtime
 from app.tokens.connect import Verified
 from app.web.permissions import Permissions
 from app.web.refusals import Refusals
+from app.web.site_names import SiteNames
+from app.web.trials import Trials
 
 KEY = "countersign"
 
@@ -24,6 +27,10 @@ class Web:
     install_keys: InstallKeys
     permissions: Permissions
     refusals: Refusals
+    site_names: SiteNames
+    trials: Trials
+    inventory: Inventory = field(default_factory=Inventory)
+    """Which rules Jira has, for people who look; workers have their own."""
     draining: threading.Event = field(default_factory=threading.Event)
 
 
@@ -51,6 +58,8 @@ def init_app(flask: Flask, runtime: Runtime) -> None:
         ),
         permissions=Permissions(runtime),
         refusals=Refusals(runtime),
+        site_names=SiteNames(runtime),
+        trials=Trials(),
     )
 
 

@@ -7,6 +7,7 @@ author finds in the form what is still good of a broken one.
 import json
 import secrets
 import string
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,12 @@ from app.rules import InvalidRuleError, Op, Problem
 from app.steps import STEPS
 from app.steps.base import Step
 from app.web import bodies
+from app.web.site_names import Named
 
 ID_SIZE = 10
 _ID_LETTERS = string.ascii_letters + string.digits
+
+BLANK_DEADLINE = "30m"
 
 GROUPS = {
     "all": "All of these hold",
@@ -44,6 +48,8 @@ class Control:
     """What may be written there, among other things."""
     value: str
     """Its text; `yes` or nothing for a flag."""
+    pairs: Sequence[tuple[str, str]]
+    """Names and their texts, where the value is such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,14 @@ class RowForm:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StatusChoice:
+    """A status that may hold the issue."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """A rule in the making."""
 
@@ -70,6 +84,8 @@ class Draft:
     steps: Sequence[StepForm]
     on_success: str
     mode: str
+    hold_status: str
+    hold_deadline: str
     failure_transition: str
     comment: bool
     stored: str
@@ -80,7 +96,7 @@ class Draft:
 def draft(stored: str) -> Draft:
     """Read what Jira keeps, however broken; an empty text is a new rule."""
     data = _object(_loaded(stored))
-    failure = _object(data.get("on_failure"))
+    failure, hold = _object(data.get("on_failure")), _object(data.get("hold"))
     when = _object(data.get("when"))
     problems = _problems(stored)
     return Draft(
@@ -89,12 +105,31 @@ def draft(stored: str) -> Draft:
         groups={group: list(_rows(when.get(group))) for group in GROUPS},
         steps=list(_steps(data.get("steps"))),
         on_success=_text(_object(data.get("on_success")).get("transition")),
-        mode="compensate" if failure.get("mode") == "compensate" else "report",
+        mode=_mode(failure),
+        hold_status=_text(hold.get("status")),
+        hold_deadline=_text(hold.get("deadline", BLANK_DEADLINE)),
         failure_transition=_text(failure.get("transition")),
         comment=failure.get("comment") is True if stored else True,
         stored=stored,
         problems=problems,
     )
+
+
+def statuses(known: Named, stored: str) -> Sequence[StatusChoice]:
+    """Return what may hold the issue, by name; always with the stored one."""
+    names = Counter(str(status["name"]) for status in known)
+    found = [_status_choice(status, names) for status in known]
+    found.sort(key=lambda choice: choice.name.casefold())
+    if stored and stored not in {choice.id for choice in found}:
+        found.append(StatusChoice(id=stored, name=f"status {stored}"))
+    return found
+
+
+def _status_choice(status: Mapping[str, Any], names: Mapping[str, int]) -> StatusChoice:
+    # Projects may have statuses of their own, several of one name.
+    number, name = str(status.get("id")), str(status["name"])
+    told = f"{name} ({number})" if names[name] > 1 else name
+    return StatusChoice(id=number, name=told)
 
 
 def blank_steps() -> list[StepForm]:
@@ -106,6 +141,11 @@ def step_form(do: str, config: Mapping[str, Any]) -> StepForm:
     """Return the form of one step, filled with what `config` has of it."""
     model = STEPS[do]
     return StepForm(do=do, title=model.title, controls=list(_controls(model, config)))
+
+
+def _mode(failure: Mapping[str, Any]) -> str:
+    mode = failure.get("mode")
+    return mode if mode in {"compensate", "gate"} else "report"
 
 
 def _problems(stored: str) -> Sequence[Problem]:
@@ -164,36 +204,46 @@ def _control(
     key: str, schema: Mapping[str, Any], value: object, *, is_required: bool
 ) -> Control:
     shapes = schema.get("anyOf", [schema])
-    kind = _kind(schema, shapes, is_required=is_required)
+    kind = _kind(key, schema, shapes, is_required=is_required)
     formats = {shape.get("format") for shape in shapes}
+    can_be_empty = not any({"minLength", "pattern"} & each.keys() for each in shapes)
     return Control(
         key=key,
         label=schema["title"],
         hint=schema.get("description", ""),
         kind=kind,
-        required=is_required,
+        required=is_required and not can_be_empty,
         is_long=kind in {"lines", "json"} or "markup" in formats,
         choices=schema.get("enum", ()),
         suggestions=schema.get("examples", ()),
         value=_shown(kind, value),
+        pairs=list(_pairs(value)) if kind == "pairs" else (),
     )
 
 
 def _kind(
-    schema: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]], *, is_required: bool
+    key: str,
+    schema: Mapping[str, Any],
+    shapes: Sequence[Mapping[str, Any]],
+    *,
+    is_required: bool,
 ) -> str:
     types = {shape.get("type") for shape in shapes}
+    if key == "destination":
+        return key
     if "enum" in schema:
         return "choice"
-    if types == {"boolean"}:
-        return "flag"
-    if types == {"array"}:
-        return "lines"
+    if len(types) == 1 and types <= _KINDS.keys():
+        return _KINDS[types.pop()]
     if "array" in types:
         return "text-or-list"
     if "string" not in types:
         return "json"
     return "text" if is_required else "optional"
+
+
+_KINDS: Mapping[Any, str] = {"boolean": "flag", "array": "lines", "object": "pairs"}
+"""How the form has what can be nothing else."""
 
 
 def _shown(kind: str, value: object) -> str:
@@ -207,10 +257,20 @@ def _shown(kind: str, value: object) -> str:
 
 
 def _json_text(value: object) -> str:
-    """Return a text as it is, unless it would be read back as something else."""
+    """Return a text as it is, unless it would be read back as something else.
+
+    A text that only starts like JSON is quoted: unquoted it would be malformed.
+    """
     if isinstance(value, str) and _loaded(value) is None and value != "null":
-        return value
+        is_odd = value.lstrip().startswith(("{", "["))
+        if not is_odd or value.lstrip().startswith(("{{", "{%")):
+            return value
     return json.dumps(value, ensure_ascii=False)
+
+
+def _pairs(value: object) -> Iterator[tuple[str, str]]:
+    for name, text in _object(value).items():
+        yield name, _text(text)
 
 
 def _text(value: object) -> str:

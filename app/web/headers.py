@@ -11,7 +11,7 @@ from app.settings import Settings
 from app.web.context import runtime
 
 STATIC = Path(__file__).parents[1] / "static"
-CACHEABLE = frozenset({"static"})
+CACHEABLE = frozenset({"static", "issuers.configuration", "issuers.key_set"})
 """Endpoints whose answers hold nothing of a tenant's."""
 
 

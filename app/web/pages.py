@@ -8,10 +8,14 @@ from app.web.headers import static_url
 
 bp = Blueprint("pages", __name__)
 
+CONDITION = "Only Countersign may move this on"
 TITLES = {
     "create": "Countersign rule",
     "edit": "Countersign rule",
     "view": "Countersign rule",
+    "condition-create": CONDITION,
+    "condition-edit": CONDITION,
+    "condition-view": CONDITION,
     "config": "Countersign",
 }
 
@@ -19,6 +23,9 @@ TITLES = {
 @bp.get("/post-function/create", defaults={"view": "create"})
 @bp.get("/post-function/edit", defaults={"view": "edit"})
 @bp.get("/post-function/view", defaults={"view": "view"})
+@bp.get("/condition/create", defaults={"view": "condition-create"})
+@bp.get("/condition/edit", defaults={"view": "condition-edit"})
+@bp.get("/condition/view", defaults={"view": "condition-view"})
 @bp.get("/config", defaults={"view": "config"})
 def shell(view: str) -> ResponseReturnValue:
     """Show the frame of a page; what it holds comes by calls of its script."""

@@ -58,6 +58,10 @@ WHYS: Mapping[Why, str] = {
     Why.JIRA_UNREACHABLE: "Jira could not be reached.",
     Why.TENANT_GONE: "The site has uninstalled the app meanwhile.",
     Why.CANNOT_TELL: "Whether a step happened cannot be told from here.",
+    Why.PAUSED: "The rule is paused.",
+    Why.WRONG_HOLD: "The transition did not lead into the rule's hold.",
+    Why.NEVER_HEARD: "Jira's call never came; the watchdog found the issue held.",
+    Why.DEADLINE: "The issue was still held when its deadline was over.",
 }
 
 RUN_STATES: Mapping[RunState, Shown] = {
@@ -81,7 +85,7 @@ RUN_OUTCOMES: Mapping[RunState, str] = {
     RunState.SKIPPED: "The rule's conditions did not hold, so nothing was to be done.",
     RunState.UNCONFIRMED: "Jira did not confirm what the call said. Nothing was done.",
     RunState.DUPLICATE: "Nothing was to be done.",
-    RunState.AMBIGUOUS: "Please look in Jira, and say below whether it happened.",
+    RunState.AMBIGUOUS: "Please look whether a step happened, and say so below.",
 }
 """What a run's state means, where nothing more exact is known."""
 
@@ -93,6 +97,9 @@ STEP_STATES: Mapping[StepState, Shown] = {
     StepState.AMBIGUOUS: Shown("Unclear", "warning"),
 }
 
+NOT_REACHED = Shown("Not reached", "neutral")
+"""A step that the run left behind when it failed: it is not to do any more."""
+
 ROLES: Mapping[Role, str] = {
     Role.STEP: "Step",
     Role.ON_SUCCESS: "On success",
@@ -102,9 +109,12 @@ ROLES: Mapping[Role, str] = {
 OUTCOMES: Mapping[AttemptOutcome, str] = {
     AttemptOutcome.DONE: "done",
     AttemptOutcome.REFUSED: "refused",
-    AttemptOutcome.RETRY: "did not happen; tried again",
+    AttemptOutcome.RETRY: "did not happen this time",
     AttemptOutcome.UNKNOWN: "no clear answer",
 }
+
+NO_OUTCOME = "no outcome noted"
+"""Of an attempt that is under way, or whose worker was killed."""
 
 OPERATORS: Mapping[Op, str] = {
     Op.EQUALS: "equals",
@@ -146,3 +156,13 @@ def sentence(text: str) -> str:
     start = text[:1] if first.endswith(":") else text[:1].upper()
     end = "" if text.endswith((".", "!", "?")) else "."
     return f"{start}{text[1:]}{end}" if text else ""
+
+
+def took(duration_ms: int) -> str:
+    """Say how long something took, as exactly as anybody wants to know."""
+    if duration_ms < SECOND_MS:
+        return f"{duration_ms} ms"
+    return f"{duration_ms / SECOND_MS:.1f} s"
+
+
+SECOND_MS = 1000
