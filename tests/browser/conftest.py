@@ -43,6 +43,13 @@ QUIET = (
 )
 """Keep Chromium from calling home: tests reach this machine and nothing else."""
 
+ONE_PROCESS = (
+    "--disable-site-isolation-trials",
+    "--disable-features=IsolateOrigins,site-per-process",
+)
+"""Keep our frame in its page's process: in one of its own, a click that follows a
+scroll is now and then sent to where the frame was before. Origins stay apart."""
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 HARMLESS = "[ACJS] Feature flag service is not initialised"
@@ -125,7 +132,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Its own sandbox does not work for root, and CI is root; all it opens is ours.
         browser = playwright.chromium.launch(
-            executable_path=found, chromium_sandbox=False, args=list(QUIET)
+            executable_path=found, chromium_sandbox=False, args=[*QUIET, *ONE_PROCESS]
         )
         yield browser
         browser.close()
@@ -148,6 +155,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "COUNTERSIGN_INSTALL_KEYS_URL": f"{jira}/install-keys",
         "COUNTERSIGN_SITE_SUFFIXES": "localhost,127.0.0.1",
         "COUNTERSIGN_TENANTS": "open",
+        "COUNTERSIGN_WATCH_SECONDS": "5",
         "COUNTERSIGN_AP_JS_URL": f"{jira}/atlassian-connect/all.js",
     }
     sandbox = [PYTHON, "-m", "sandbox", "--port", str(jira_port), "--addon", addon]

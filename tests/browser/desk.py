@@ -79,7 +79,8 @@ class Desk:
 
     def add_step(self, title: str) -> None:
         self.frame.get_by_label("New step").select_option(label=title)
-        self.frame.get_by_role("button", name="Add step").click()
+        # By the keyboard, as in `push`: the frame may just be growing.
+        self.frame.get_by_role("button", name="Add step").press("Enter")
 
     def press(self, mishap: str, issue: str) -> None:
         """Press one of the buttons for what goes wrong in life."""
@@ -113,3 +114,18 @@ class Desk:
         """Publish a rule without the editor; return the post function's id."""
         body = {"transition": transition, "value": value}
         return str(self.ask("post-functions", body)["id"])
+
+    def new_issue(self, summary: str) -> str:
+        """Create an issue without the board; return its key."""
+        return str(self.ask("issues", {"summary": summary})["key"])
+
+    def cut_wire(self, *, on: bool) -> None:
+        """Let nothing that Jira tells the add-on arrive any more, or mend it."""
+        self.ask("mishaps/cut-wire", {"on": on})
+
+    def hash(self) -> str:
+        """Return which of our views is open, as the frame's address has it."""
+        element = self.page.locator("#iframe-slot iframe").element_handle()
+        frame = element.content_frame()
+        assert frame is not None
+        return str(frame.evaluate("location.hash"))

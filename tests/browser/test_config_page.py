@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -55,6 +56,26 @@ def test_new_run_appears_and_what_is_open_stays_open(desk: Desk) -> None:
     assert desk.faults == []
 
 
+def test_attempts_are_told_in_one_line_and_stay_open(desk: Desk, stack: Stack) -> None:
+    make_a_run(desk, "DEMO-3")
+    desk.open_config()
+    run = desk.frame.locator("tbody[data-run]").first
+    expect(run.get_by_text("Succeeded")).to_be_visible()
+    run_id = run.get_attribute("data-run") or ""
+    add_an_attempt(stack, run_id)
+    run = desk.frame.locator(f'[data-run="{run_id}"]').first
+    run.get_by_role("button").click()
+    expect(run.get_by_text("Attempt 1")).to_be_hidden()
+    run.get_by_text("2 attempts, the last at").click()
+    expect(run.get_by_text("did not happen this time, HTTP 429")).to_be_visible()
+
+    make_a_run(desk)
+
+    expect(desk.frame.locator("#announcer")).to_have_text("One new run.")
+    expect(run.get_by_text("did not happen this time, HTTP 429")).to_be_visible()
+    assert desk.faults == []
+
+
 def test_times_are_the_viewers_with_utc_at_hand(desk: Desk) -> None:
     make_a_run(desk)
     desk.open_config()
@@ -104,6 +125,21 @@ def make_unclear(stack: Stack, run_id: str) -> None:
         )
         connection.execute(
             "UPDATE run_step SET state = 'ambiguous' WHERE run_id = ?", (key,)
+        )
+
+
+def add_an_attempt(stack: Stack, run_id: str) -> None:
+    """Let the run's step have been tried in vain before."""
+    database = stack.processes[0].log.parent / "countersign.sqlite"
+    with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+        connection.execute(
+            "INSERT INTO attempt (id, tenant_id, run_step_id, begun_at, settled_at,"
+            " outcome, status, message, issue_id)"
+            " SELECT ?, tenant_id, run_step_id, datetime(begun_at, '-2 seconds'),"
+            " settled_at, 'retry', 429, 'Jira answered 429: Later.', issue_id"
+            " FROM attempt WHERE run_step_id IN"
+            " (SELECT id FROM run_step WHERE run_id = ?)",
+            (uuid.uuid4().hex, run_id.replace("-", "")),
         )
 
 

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from sqlalchemy.orm import Session
 from waitress.server import create_server
 
 from app import runs
-from app.http import Http, Request, Response
+from app.http import Network, Request, Response
 from app.runs import Run
 from app.runtime import Runtime
 from app.settings import Settings
@@ -68,7 +69,7 @@ class Fuse:
 class FusedHttp:
     """The network, with a fuse on both sides of each call."""
 
-    http: Http
+    http: Network
     fuse: Fuse
 
     def send(self, request: Request) -> Response:
@@ -79,6 +80,9 @@ class FusedHttp:
         self.fuse.burn("send", "after")
         self.fuse.burn(one, "after")
         return response
+
+    def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
+        self.http.check(url, tenant_id)
 
 
 def build(settings: Settings, job: Job) -> Runtime:

@@ -53,8 +53,15 @@ WORKFLOW = "Race workflow"
 _ISSUE = re.compile(r"/rest/api/3/issue/(\d+)(/comment)?")
 
 
+class Unasked:
+    """The half of `Network` that carrying out runs has no use for."""
+
+    def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
+        raise AssertionError(f"nobody chooses {url} for {tenant_id} here")
+
+
 @dataclass(frozen=True)
-class SharedJira:
+class SharedJira(Unasked):
     """`Http` of a Jira in which every issue has just moved.
 
     Each comment becomes a line of a file, which several processes may share.

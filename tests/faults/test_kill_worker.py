@@ -83,7 +83,8 @@ class Seen:
 
 
 def test_the_rule_has_every_kind_of_step() -> None:
-    assert {step["do"] for step in ALL_STEPS} == set(STEPS)
+    """But for deliveries, which `test_kill_delivery.py` kills."""
+    assert {step["do"] for step in ALL_STEPS} == set(STEPS) - {"deliver"}
 
 
 @PLACES

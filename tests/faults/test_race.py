@@ -226,7 +226,7 @@ class TestEachRunIsCarriedOutOnce:
 
 
 @dataclass(frozen=True)
-class Together:
+class Together(racing.Unasked):
     """Lets both workers ask for the rules before either gets an answer."""
 
     http: Http
@@ -290,7 +290,7 @@ def in_threads(*works: Callable[[], Any]) -> list[Any]:
 
 
 @dataclass
-class Sleeper:
+class Sleeper(racing.Unasked):
     """`Http` of a worker whose n-th answer comes when its lease is long over.
 
     In the meantime somebody else carries out the run. What comes then may be the true

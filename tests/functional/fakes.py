@@ -1,5 +1,6 @@
 """What stands for the world outside: a clock, and a wire to an in-process Jira."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from app.http import Request, Response
+from app.http import ForbiddenError, Request, Response, SendError
 
 Answer = Response | Exception
 
@@ -66,13 +67,33 @@ class Wire:
     after: list[Answer | None] = field(default_factory=list)
     """Answers given instead of the sandbox's after it has done what was asked."""
     keys: dict[str, str] = field(default_factory=dict)
+    elsewhere: dict[str, Callable[[Request], Answer]] = field(default_factory=dict)
+    """Hosts outside, by name: what each of them answers."""
+    forbidden: set[str] = field(default_factory=set)
+    """Hosts that the egress guard would not let through."""
+
+    def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
+        """Know the hosts outside; every other one is not there."""
+        del tenant_id
+        assert not self.in_transaction(), "network call inside a transaction"
+        host = urlsplit(url).hostname or ""
+        if host in self.forbidden:
+            raise ForbiddenError(f"{host} leads to an address that is not public")
+        if host not in self.elsewhere:
+            raise SendError(f"the name {host} was not found", sent=False)
 
     def send(self, request: Request) -> Response:
         assert not self.in_transaction(), "network call inside a transaction"
         self.sent.append(request)
+        outside = self.elsewhere.get(urlsplit(request.url).hostname or "")
+        if outside is not None:
+            answer = outside(request)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
         instead = self.before.pop(0) if self.before else None
         if instead is None:
-            answer: Answer = call(
+            answer = call(
                 self.jira, request.method, request.url, request.headers, request.body
             )
             lost = self.after.pop(0) if self.after else None

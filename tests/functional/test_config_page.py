@@ -9,7 +9,7 @@ from flask import Flask
 
 from app import runs
 from app.http import Response
-from app.runs import RunStep, Why
+from app.runs import Attempt, Run, RunState, RunStep, StepState, Why
 from app.runtime import Runtime
 from app.tenants import Tenant
 from app.tokens.checks import Reason
@@ -68,13 +68,119 @@ def test_failed_run_says_why_in_words(caller: Caller, worker: Worker) -> None:
     assert "Step 1 (Move the issue) failed: the issue has no transition “Fly”" in page
 
 
+def lozenges(page: str, run: int = 0) -> list[str]:
+    """Return how the steps of a run stand, the newest run first."""
+    trail = page.split('<ol class="trail">')[run + 1].partition("</ol>")[0]
+    return re.findall(r'class="lozenge [^"]*">([^<]*)<', trail)
+
+
+def test_steps_that_a_failed_run_never_came_to_were_not_reached(
+    caller: Caller, worker: Worker
+) -> None:
+    label = {"do": "add-label", "label": "later"}
+    broken = {"do": "transition-issue", "transition": "Fly"}
+    goal = {"transition": "Done"}
+
+    carried_out(caller, worker, rule(broken, label, on_success=goal))
+
+    assert lozenges(shown(caller)) == ["Failed", "Not reached", "Not reached"]
+
+
+def test_steps_of_a_run_under_way_are_to_do(
+    caller: Caller, worker: Worker, runtime: Runtime
+) -> None:
+    label = {"do": "add-label", "label": "later"}
+    carried_out(caller, worker, rule(label, label))
+    with runtime.sessions.begin() as session:
+        session.execute(sa.update(Run).values(state=RunState.RUNNING))
+        session.execute(
+            sa.update(RunStep)
+            .where(RunStep.position == 1)
+            .values(state=StepState.PENDING)
+        )
+
+    assert lozenges(shown(caller)) == ["Done", "To do"]
+
+
+@pytest.mark.parametrize(
+    ("state", "tried", "said"),
+    [
+        (StepState.BEGUN, True, "Unclear"),
+        (StepState.PENDING, True, "Failed"),
+        (StepState.PENDING, False, "Not reached"),
+    ],
+)
+def test_nothing_is_under_way_in_a_run_that_ended_failed(
+    caller: Caller,
+    worker: Worker,
+    runtime: Runtime,
+    state: StepState,
+    *,
+    tried: bool,
+    said: str,
+) -> None:
+    """As when its site left, or its worker died again and again."""
+    carried_out(caller, worker, rule())
+    with runtime.sessions.begin() as session:
+        session.execute(sa.update(Run).values(state=RunState.FAILED))
+        session.execute(sa.update(RunStep).values(state=state))
+        if not tried:
+            session.execute(sa.delete(Attempt))
+
+    assert lozenges(shown(caller)) == [said]
+
+
+def test_failed_tries_are_told_of_a_step_that_succeeded_in_the_end(
+    caller: Caller, worker: Worker, wire: Wire, clock: Clock
+) -> None:
+    answer = Response(status=429, body=b'{"errorMessages": ["Later."]}')
+    wire.before = [None, None, answer]
+    carried_out(caller, worker, rule())
+    clock.advance(timedelta(minutes=5))
+    worker.drain()
+
+    page = shown(caller)
+
+    assert lozenges(page) == ["Done"]
+    assert re.search(r"<summary>2 attempts, the last at <time[^<]*</time>: done<", page)
+    assert "did not happen this time, HTTP 429" in page
+    assert "Jira answered 429: Later." in page
+
+
+def test_failure_that_could_not_be_shown_on_the_ticket_is_told_at_once(
+    caller: Caller, worker: Worker
+) -> None:
+    broken = {"do": "transition-issue", "transition": "Fly"}
+    nowhere = {"mode": "compensate", "transition": "Nowhere", "comment": False}
+
+    carried_out(caller, worker, rule(broken, on_failure=nowhere))
+
+    what = shown(caller).partition('class="what">')[2].partition("</td>")[0]
+    assert words.WHYS[Why.STEP_FAILED] in what
+    assert "On failure, this did not happen: Move the issue by “Nowhere”." in what
+    assert "The issue has no transition “Nowhere”" in what
+
+
+def test_failure_that_the_ticket_shows_is_not_said_to_be_missing(
+    caller: Caller, worker: Worker
+) -> None:
+    broken = {"do": "transition-issue", "transition": "Fly"}
+    shows = {"mode": "report", "comment": True}
+
+    carried_out(caller, worker, rule(broken, on_failure=shows))
+
+    page = shown(caller)
+    assert lozenges(page) == ["Failed", "Done"]
+    assert "did not happen" not in page
+
+
 def test_broken_rule_is_named_with_its_keys(caller: Caller, worker: Worker) -> None:
     carried_out(caller, worker, rule(mood="good"))
 
     assert "mood: this key is unknown." in shown(caller)
 
 
-def test_waiting_run_says_when_it_is_tried_again(
+def test_waiting_run_says_when_its_next_try_is(
     caller: Caller, worker: Worker, wire: Wire
 ) -> None:
     wire.before = [Response(status=503)]
@@ -83,7 +189,7 @@ def test_waiting_run_says_when_it_is_tried_again(
 
     page = shown(caller)
     assert ">Received<" in page
-    assert "Tried again" in page
+    assert re.search(r"Next try at <time datetime=", page)
 
 
 def test_unconfirmed_run_shows_its_issue_as_a_claim(

@@ -25,7 +25,15 @@ from tests.functional.fakes import Clock
 from tests.serving import serving
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO")
-OPEN = {"descriptor.show", "health.healthz", "health.readyz", "static"}
+OPEN = {
+    "descriptor.show",
+    "health.healthz",
+    "health.readyz",
+    "health.metrics",  # guards itself: for this machine, or by its own bearer token
+    "issuers.configuration",
+    "issuers.key_set",
+    "static",
+}
 TRIGGERED = "/post-function/triggered"
 HEADERS = {
     "Referrer-Policy": "no-referrer",
@@ -93,6 +101,12 @@ FAMILY = {
     "triggered": "URL-bound",
     "pages": "URL-bound",
     "api": "context",
+    "destinations": "context",
+    "keys": "context",
+    "conditions": "context",
+    "gates": "context",
+    "preview": "context",
+    "replays": "context",
 }
 
 

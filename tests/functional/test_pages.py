@@ -28,6 +28,9 @@ SHELLS = (
     "/post-function/create",
     "/post-function/edit",
     "/post-function/view",
+    "/condition/create",
+    "/condition/edit",
+    "/condition/view",
     "/config",
 )
 
@@ -142,7 +145,9 @@ def test_page_below_a_path_prefix_finds_its_files_and_its_api(
 
 
 def test_every_page_has_a_title() -> None:
-    assert set(pages.TITLES) == {path.rpartition("/")[2] for path in SHELLS}
+    views = {path.removeprefix("/post-function") for path in SHELLS}
+
+    assert set(pages.TITLES) == {view[1:].replace("/", "-") for view in views}
 
 
 @pytest.mark.parametrize("name", ["app.css", "app.js"])

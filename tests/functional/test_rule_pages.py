@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import rules
+from app import rules, templating
 from app.http import Response
 from app.web import bodies
 from sandbox import Jira
@@ -201,3 +201,103 @@ def test_view_of_a_broken_rule_names_the_key(caller: Caller) -> None:
 
 def test_view_of_a_rule_that_was_never_saved_says_so(caller: Caller) -> None:
     assert "has not been saved yet" in text(post(caller, VIEW, {"value": ""}))
+
+
+def test_view_shows_what_was_written_into_each_step(caller: Caller) -> None:
+    long = "word " * 100 + "the end"
+    stored = rule(
+        {"do": "add-comment", "body": long},
+        {"do": "set-field", "field": "summary", "value": ""},
+        {"do": "set-property", "key": "state", "value": {"done": [1]}},
+        {"do": "create-issue", "issuetype": "X", "summary": "S", "subtask": True},
+    )
+
+    page = re.sub(r"\s+", " ", text(post(caller, VIEW, {"value": stored})))
+
+    assert "<dt>Comment</dt> <dd><details> <summary>word word" in page
+    assert " …</summary> <pre>" + long + "</pre>" in page
+    assert "<dt>Field</dt> <dd>summary</dd> <dt>Value</dt> <dd>(empty)</dd>" in page
+    assert "<dt>Value</dt> <dd>{&#34;done&#34;: [1]}</dd>" in page
+    assert "<dt>Sub-task</dt> <dd>yes</dd>" in page
+    assert "<dt>Description</dt>" not in page  # nothing was written there
+
+
+def test_view_shows_the_conditions_whole(caller: Caller) -> None:
+    value = "x" * 100
+    when = {
+        "all": [{"field": "summary", "op": "contains", "value": value}],
+        "none": [{"field": "duedate", "op": "is-empty"}],
+    }
+
+    page = re.sub(r"\s+", " ", text(post(caller, VIEW, {"value": rule(when=when)})))
+
+    assert "All of these hold" in page
+    assert f"<li>summary contains “{value}”</li>" in page
+    assert "None of these holds" in page
+    assert "<li>duedate is empty</li>" in page
+    assert "At least one of these holds" not in page
+
+
+@pytest.mark.parametrize(
+    ("step", "key", "is_starred"),
+    [
+        ("set-property", "key", True),
+        ("set-property", "value", False),
+        ("set-field", "field", True),
+        ("set-field", "value", False),
+        ("add-label", "label", True),
+        ("create-issue", "summary", True),
+        ("create-issue", "description", False),
+    ],
+)
+def test_editor_marks_what_may_not_be_empty(
+    caller: Caller, step: str, key: str, *, is_starred: bool
+) -> None:
+    page = text(post(caller, EDITOR, {"value": ""}))
+
+    blank = page.partition(f'<template id="new-{step}">')[2].partition("</template>")[0]
+    field = blank.partition(f'data-key="{key}"')[2].partition('class="field"')[0]
+    assert ("required" in field) is is_starred
+
+
+def test_text_that_only_starts_like_json_is_shown_in_quotes(caller: Caller) -> None:
+    stored = rule(
+        {"do": "set-property", "key": "a", "value": "[x] done"},
+        {"do": "set-property", "key": "b", "value": "{{ issue.key }} done"},
+    )
+
+    page = text(post(caller, EDITOR, {"value": stored}))
+
+    assert "\n&#34;[x] done&#34;</textarea>" in page
+    assert "\n{{ issue.key }} done</textarea>" in page
+
+
+def test_editor_says_what_a_missing_value_does_and_that_rules_have_no_order(
+    caller: Caller,
+) -> None:
+    page = text(post(caller, EDITOR, {"value": ""}))
+
+    assert "A field that is empty is filled in as nothing" in page
+    assert "makes the step fail" in page
+    assert "run in no fixed order" in page
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("[{{ issue.duedate }}]", "[]"),
+        ("{{ issue.duedate | default: 'no date' }}", "no date"),
+        ("{{ issue.customfield_99999 }}", None),
+        ("{{ issue.assignee.displayName }}", None),
+    ],
+)
+def test_what_the_help_says_of_missing_values_is_so(
+    template: str, expected: str | None
+) -> None:
+    view = {"issue": {"duedate": None, "assignee": None}}
+    try:
+        rendered: str | None = templating.render(template, view)
+    except templating.TemplateError:
+        rendered = None
+
+    assert rendered == expected
