@@ -1,7 +1,7 @@
 """Tells the operator outside Jira what Jira cannot show: by numbers and by mail.
 
 The mail server is the operator's own setting, which no tenant can reach, so the egress
-guard does not judge it (rule T11 is about addresses that others choose).
+guard does not judge it (docs/adr/0008).
 """
 
 import smtplib

@@ -6,7 +6,7 @@ signed; `answers` judges what came back, `health` remembers it; `scrubbing` deci
 of it may be shown.
 """
 
-from app.destinations.answers import LONGEST, Judged, Verdict, judge, next_attempt
+from app.destinations.answers import LONGEST, Judged, Verdict, next_attempt
 from app.destinations.approving import (
     approve,
     approved,
@@ -32,8 +32,15 @@ from app.destinations.keeping import (
     renew_secret,
     resume,
 )
-from app.destinations.scrubbing import response_body, response_head
-from app.destinations.sending import Signed, Target, note_mint, open_target, sign
+from app.destinations.sending import (
+    Exchange,
+    Signed,
+    Target,
+    exchange,
+    note_mint,
+    open_target,
+    sign,
+)
 from app.destinations.tables import (
     Approval,
     Destination,
@@ -53,6 +60,7 @@ __all__ = [
     "Destination",
     "DestinationHealth",
     "DestinationState",
+    "Exchange",
     "Judged",
     "Kind",
     "NameTakenError",
@@ -71,11 +79,11 @@ __all__ = [
     "create",
     "delete",
     "disable",
+    "exchange",
     "find",
     "get",
     "is_approved",
     "issuer",
-    "judge",
     "listed",
     "locked",
     "message",
@@ -85,8 +93,6 @@ __all__ = [
     "pause",
     "refusal",
     "renew_secret",
-    "response_body",
-    "response_head",
     "resume",
     "settle",
     "sign",

@@ -2,8 +2,9 @@
 
 import json
 import secrets
+import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,10 @@ from sqlalchemy.orm import Session
 from app import audit, keys, vault
 from app.crypto import Keyring, Secret
 from app.destinations import events, scrubbing
+from app.destinations.answers import Judged, judge
 from app.destinations.events import Delivery
 from app.destinations.tables import Destination, Signing
-from app.http import Request
+from app.http import Http, Request, Response, SendError
 from app.keys import Signer
 from app.tokens import ours
 
@@ -118,6 +120,36 @@ def sign(
             "delivery": delivery_id,
             "run": said.get("run_id"),
         },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """What came of sending one request: judged, and as it may be shown."""
+
+    judged: Judged
+    duration_ms: int
+    response_head: str | None = None
+    response_body: str | None = None
+
+
+def exchange(http: Http, signed: Signed, *, now: Callable[[], datetime]) -> Exchange:
+    """Send it, and judge what came back; no answer is a verdict, too."""
+    answer: Response | SendError
+    started = time.monotonic()
+    try:
+        answer = http.send(signed.request)
+    except SendError as error:
+        answer = error
+    duration_ms = round((time.monotonic() - started) * 1000)
+    judged = judge(answer, now=now())
+    if isinstance(answer, SendError):
+        return Exchange(judged=judged, duration_ms=duration_ms)
+    return Exchange(
+        judged=judged,
+        duration_ms=duration_ms,
+        response_head=scrubbing.response_head(answer, signed.credentials),
+        response_body=scrubbing.response_body(answer, signed.credentials),
     )
 
 

@@ -74,6 +74,14 @@ class Watchdog:
                 ).watch()
         except (JiraError, SendError) as error:
             self._note_trouble(tenant_id, error)
+        except (turns.LostTurnError, sa.exc.DBAPIError):
+            raise
+        except Exception as error:
+            # Attack: one site's Jira answers what nobody can read, and every site
+            # after it is looked after no more.
+            log.exception("tenant=%s the look failed", tenant_id)
+            words = f"what it answered cannot be read: {type(error).__name__}"
+            self._note_trouble(tenant_id, SendError(words, sent=True))
         return rescued
 
     def _gates(self, tenant_id: uuid.UUID, jira: Jira) -> Sequence[Sequence[Gate]]:

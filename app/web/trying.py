@@ -1,6 +1,5 @@
 """Sends a test event on the spot, and shows what the receiver really answered."""
 
-import time
 import uuid
 from dataclasses import dataclass
 
@@ -9,7 +8,6 @@ from sqlalchemy.orm import Session
 from app import destinations
 from app.db import new_id
 from app.destinations import Delivery, Destination, Signed, Verdict
-from app.http import Response, SendError
 from app.web.context import caller, runtime, web
 from app.web.words import Shown
 
@@ -46,14 +44,16 @@ def send(destination_id: uuid.UUID) -> Tried:
     """
     with runtime().sessions.begin() as session:
         signed = _mint(session, destination_id)
-    answer: Response | SendError
-    started = time.monotonic()
-    try:
-        answer = runtime().http.send(signed.request)
-    except SendError as error:
-        answer = error
-    duration_ms = round((time.monotonic() - started) * 1000)
-    return _tried(answer, signed, duration_ms)
+    came = destinations.exchange(runtime().http, signed, now=runtime().now)
+    return Tried(
+        verdict=VERDICTS[came.judged.verdict],
+        words=came.judged.words,
+        status=came.judged.status,
+        duration_ms=came.duration_ms,
+        request_head=signed.head,
+        response_head=came.response_head,
+        response_body=came.response_body,
+    )
 
 
 def _mint(session: Session, destination_id: uuid.UUID) -> Signed:
@@ -81,21 +81,4 @@ def _delivery(destination: Destination) -> Delivery:
         project_id=destination.project_ids[0],
         environment=destination.environment,
         at=now,
-    )
-
-
-def _tried(answer: Response | SendError, signed: Signed, duration_ms: int) -> Tried:
-    judged = destinations.judge(answer, now=runtime().now())
-    head = body = None
-    if isinstance(answer, Response):
-        head = destinations.response_head(answer, signed.credentials)
-        body = destinations.response_body(answer, signed.credentials)
-    return Tried(
-        verdict=VERDICTS[judged.verdict],
-        words=judged.words,
-        status=judged.status,
-        duration_ms=duration_ms,
-        request_head=signed.head,
-        response_head=head,
-        response_body=body,
     )

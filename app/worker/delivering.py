@@ -5,7 +5,6 @@ only where the receiver takes two deliveries with one id for one; else a person 
 """
 
 import logging
-import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from app.destinations import (
     Delivery,
     Destination,
     DestinationState,
+    Exchange,
     Judged,
     Signed,
     Verdict,
     Wait,
 )
-from app.http import Response, SendError
 from app.rules import Rule
 from app.runs import Answer, AttemptOutcome, Claim, Sent, StepClaim, StepState
 from app.runtime import Runtime
@@ -74,17 +73,11 @@ class Delivering:
             ready = self._begin(session)
         if isinstance(ready, End):
             return ready
-        answer: Response | SendError
-        started = time.monotonic()
-        try:
-            answer = self.runtime.http.send(ready.signed.request)
-        except SendError as error:
-            answer = error
-        duration_ms = round((time.monotonic() - started) * 1000)
-        judged = destinations.judge(answer, now=self.runtime.now())
-        note = _answer(answer, judged, ready.signed, duration_ms)
+        came = destinations.exchange(
+            self.runtime.http, ready.signed, now=self.runtime.now
+        )
         with self.runtime.sessions.begin() as session:
-            return self._settle(session, ready, judged, note)
+            return self._settle(session, ready, came)
 
     def _begin(self, session: Session) -> _Ready | End:
         """Judge whether it may go, and now; if so, mint its token on the record."""
@@ -94,6 +87,7 @@ class Delivering:
         )
         words = self._refusal(session, destination)
         if destination is None or words is not None:
+            self._note_refusal(session, words or "")
             return self._stop(session, words or "")
         if (end := self._after_last(session, destination)) is not None:
             return end
@@ -121,6 +115,19 @@ class Delivering:
             destination,
             project_id=self.context.issue.project_id,
             rule_hash=self.claim.rule_hash,
+        )
+
+    def _note_refusal(self, session: Session, words: str) -> None:
+        """Leave a trace of a rule that reached for what it may not have (rule T7)."""
+        audit.record(
+            session,
+            self.claim.tenant_id,
+            "delivery-refused",
+            actor="countersign",
+            now=self.runtime.now(),
+            run=str(self.claim.run_id),
+            destination=str(self.step.destination_id),
+            reason=words,
         )
 
     def _after_last(self, session: Session, destination: Destination) -> End | None:
@@ -190,11 +197,10 @@ class Delivering:
             replay_of=self.claim.replay_of,
         )
 
-    def _settle(
-        self, session: Session, ready: _Ready, judged: Judged, answer: Answer
-    ) -> End:
+    def _settle(self, session: Session, ready: _Ready, came: Exchange) -> End:
         """Note the answer, what it says of the destination, and what comes next."""
-        now = self.runtime.now()
+        now, judged = self.runtime.now(), came.judged
+        answer = _answer(came)
         runs.settle_attempt(session, self.claim, ready.attempt_id, answer, now=now)
         destination = self._learn(session, judged)
         log.info("run=%s delivery=%s %s", self.claim.run_id, self.row.id, judged.words)
@@ -274,18 +280,12 @@ class Delivering:
         )
 
 
-def _answer(
-    answer: Response | SendError, judged: Judged, signed: Signed, duration_ms: int
-) -> Answer:
-    head = body = None
-    if isinstance(answer, Response):
-        head = destinations.response_head(answer, signed.credentials)
-        body = destinations.response_body(answer, signed.credentials)
+def _answer(came: Exchange) -> Answer:
     return Answer(
-        outcome=_OUTCOMES[judged.verdict],
-        status=judged.status,
-        message=judged.words,
-        duration_ms=duration_ms,
-        response_head=head,
-        response_body=body,
+        outcome=_OUTCOMES[came.judged.verdict],
+        status=came.judged.status,
+        message=came.judged.words,
+        duration_ms=came.duration_ms,
+        response_head=came.response_head,
+        response_body=came.response_body,
     )

@@ -35,6 +35,9 @@ def failure_of(desk: Desk) -> str:
     assert run.state is RunState.FAILED
     assert desk.receiver.got == []
     assert desk.events("token-minted") == []
+    [refused] = desk.events("delivery-refused")
+    assert refused["run"] == str(run.id)
+    assert str(refused["reason"]) in str(run.message)
     return str(run.message)
 
 

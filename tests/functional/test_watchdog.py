@@ -1,5 +1,6 @@
 """T12: the watchdog has stuck tickets moved on, and does no harm with it."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,12 +8,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
+from app import vault
 from app.audit import AuditEvent
+from app.crypto import Secret
 from app.http import Response
 from app.rules import KnownRule, knowing
 from app.runs import Run, RunState, RunStep, Why
 from app.runtime import Runtime
-from app.tenants import Door, Tenant
+from app.tenants import Door, State, Tenant
 from app.watchdog import Heartbeat, Watchdog, held, holds
 from app.worker import Worker
 from sandbox import Jira
@@ -80,6 +83,34 @@ def test_t12_ticket_that_we_never_heard_of_is_moved_to_its_fail_state(
     assert gated.status_of("DEMO-1") == "Deploy failed"
     assert "never came" in said(gated)
     assert str(run.id) in said(gated)
+
+
+def test_t12_site_that_answers_nonsense_costs_no_other_site_its_rescue(
+    gated: Jira, watchdog: Watchdog, runtime: Runtime, clock: Clock, wire: Wire
+) -> None:
+    """Attack: whoever is looked at first answers what breaks the look."""
+    host = "odd.atlassian.net"
+    wire.elsewhere[host] = lambda _: Response(status=200, body=b'{"values": 7}')
+    with runtime.sessions.begin() as session:
+        odd = Tenant(
+            id=uuid.UUID(int=1),
+            state=State.ACTIVE,
+            base_url=f"https://{host}",
+            enabled=True,
+            installed_at=clock(),
+            lifecycle_at=clock(),
+        )
+        session.add(odd)
+        session.flush()
+        secret = Secret("s" * 32)
+        vault.put(session, runtime.keyring, odd.shared_secret, secret, now=clock())
+    lost(gated)
+
+    assert later(clock, watchdog) == 1
+
+    with runtime.sessions.begin() as session:
+        because = session.get_one(Tenant, uuid.UUID(int=1)).jira_refuses_because
+    assert "cannot be read" in str(because)
 
 
 def test_t12_ticket_is_left_alone_before_its_deadline(

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.destinations import LONGEST, Judged, Pace, Verdict, judge, next_attempt
-from app.destinations.answers import SCHEDULES
+from app.destinations import LONGEST, Judged, Pace, Verdict, next_attempt
+from app.destinations.answers import SCHEDULES, judge
 from app.http import ForbiddenError, Response, SendError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,8 +5,14 @@ from urllib.parse import quote
 
 import pytest
 
-from app.destinations import response_body, response_head
-from app.destinations.scrubbing import HIDDEN, KEPT_HEAD, request_head, scrub
+from app.destinations.scrubbing import (
+    HIDDEN,
+    KEPT_HEAD,
+    request_head,
+    response_body,
+    response_head,
+    scrub,
+)
 from app.http import Request, Response
 
 KEY = "k?>~~/key+with=signs"
