@@ -39,6 +39,7 @@ class AuditEvent(Base):
 
     __table_args__ = (
         sa.Index(None, "tenant_id", "kind", "id"),
+        sa.Index(None, "tenant_id", "id"),
         sa.Index(None, "claimed_issuer", "id"),
     )
 

@@ -7,8 +7,17 @@ from alembic import context
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 # Between them they import every module that declares a table.
-from app import alerts, destinations, runs, watchdog  # noqa: F401
+from app import (  # noqa: F401
+    alerts,
+    destinations,
+    figures,
+    personal,
+    runs,
+    tickets,
+    watchdog,
+)
 from app.db import Base, UTCDateTime, make_engine
+from app.tenants import preferences  # noqa: F401
 
 
 def frozen(kind: str, item: object, _: object) -> str | Literal[False]:

@@ -103,6 +103,7 @@ def _again(old: Run, origin: Origin, *, now: datetime) -> Run:
         unverified_hint=old.unverified_hint,
         rule_id=old.rule_id,
         rule_name=old.rule_name,
+        known_rule_id=old.known_rule_id,
         # Of the change that was confirmed before there can be no other.
         history_id=old.history_id or origin.history_id,
         token_hash=old.token_hash,

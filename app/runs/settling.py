@@ -73,6 +73,7 @@ class Confirmation:
 
     facts: dict[str, Any]
     history_id: str
+    changed_at: datetime | None
     rule_id: str | None
     rule_name: str | None
     depth: int
@@ -92,6 +93,8 @@ def confirm(
         claim,
         state=RunState.RUNNING,
         facts=confirmation.facts,
+        issue_key=confirmation.facts["issue_key"],
+        changed_at=confirmation.changed_at,
         history_id=confirmation.history_id,
         rule_id=confirmation.rule_id,
         rule_name=confirmation.rule_name,
@@ -100,6 +103,11 @@ def confirm(
         lease_until=now + claims.LEASE,
         tries=0,
     )
+
+
+def note_rule(session: Session, claim: Claim, known_rule_id: uuid.UUID) -> None:
+    """Note which of the rules that Jira has this run carries out."""
+    _update(session, claim, known_rule_id=known_rule_id)
 
 
 def plan_steps(

@@ -80,6 +80,12 @@ class Why(StrEnum):
     DEADLINE = "deadline"
 
 
+def _partial(first: str, second: str) -> sa.Index:
+    """Return an index over the rows that have `second` at all."""
+    named = sa.text(f"{second} IS NOT NULL")
+    return sa.Index(None, first, second, sqlite_where=named, postgresql_where=named)
+
+
 class Run(Base):
     """A rule to carry out for one change of one issue, and how far that got."""
 
@@ -113,11 +119,17 @@ class Run(Base):
 
     rule_id: Mapped[str | None]
     rule_name: Mapped[str | None]
+    known_rule_id: Mapped[uuid.UUID | None]
+    """The rule at its place in the workflow, once Jira confirmed that it is there."""
     history_id: Mapped[str | None]
     """The entry of Jira's history that is the change; for a looped transition, which
     leaves none, what stands for the token that reported it."""
     facts: Mapped[dict[str, Any] | None]
     """What Jira confirmed: issue key, project, transition, statuses, actor."""
+    issue_key: Mapped[str | None]
+    """As it was when Jira confirmed it; people look for runs by it."""
+    changed_at: Mapped[datetime | None]
+    """When Jira's history says that the issue changed; a looped transition has none."""
 
     webhook_id: Mapped[str | None]
     token_hash: Mapped[str]
@@ -149,7 +161,19 @@ class Run(Base):
             sqlite_where=sa.text("replay_of IS NULL AND history_id IS NOT NULL"),
             postgresql_where=sa.text("replay_of IS NULL AND history_id IS NOT NULL"),
         ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "known_rule_id"], ["known_rule.tenant_id", "known_rule.id"]
+        ),
         sa.Index(None, "tenant_id", "received_at"),
+        # What people filter by; ids count upwards with time, so each is in order.
+        sa.Index(None, "tenant_id", "state", "id"),
+        sa.Index(None, "tenant_id", "issue_id", "id"),
+        sa.Index(None, "tenant_id", "issue_key"),
+        sa.Index(None, "tenant_id", "finished_at"),
+        sa.Index(None, "tenant_id", "known_rule_id", "id"),
+        # Few runs have these, and whoever deletes a run must find those that name it.
+        _partial("tenant_id", "caused_by"),
+        _partial("tenant_id", "replay_of"),
     )
 
 
@@ -186,7 +210,7 @@ class RunStep(Base):
             ["tenant_id", "destination_id"],
             ["destination.tenant_id", "destination.id"],
         ),
-        sa.Index(None, "tenant_id", "destination_id"),
+        sa.Index(None, "tenant_id", "destination_id", "run_id"),
         sa.UniqueConstraint("tenant_id", "id"),
         sa.UniqueConstraint("tenant_id", "run_id", "role", "position"),
     )

@@ -118,6 +118,7 @@ class Believing:
         confirmation = Confirmation(
             facts=confirmed.facts,
             history_id=confirmed.change.history_id,
+            changed_at=confirmed.change.at,
             rule_id=rule.id if rule else None,
             rule_name=rule.name if rule else None,
             depth=parent.depth + 1 if parent else 0,
@@ -132,11 +133,12 @@ class Believing:
     def _begin(
         self, session: Session, confirmed: Confirmed, rule: Rule
     ) -> Believed | None:
+        seen = Seen(entry=confirmed.entry, rule=rule)
+        known = knowing.met(session, self.claim.tenant_id, seen, now=self.runtime.now())
+        runs.note_rule(session, self.claim, known.id)
         if (wrong := _wrong_hold(confirmed, rule)) is not None:
             # Not held, so not moved either: a comment says what to repair.
             return self._fail_in(session, confirmed, _told(rule), wrong)
-        seen = Seen(entry=confirmed.entry, rule=rule)
-        known = knowing.met(session, self.claim.tenant_id, seen, now=self.runtime.now())
         rule = self._wanted(self.claim.config)
         if known.paused_at is not None:
             return self._stop_paused(session, confirmed, rule)

@@ -1,0 +1,47 @@
+"""What an hour of a site came to: counted once it is over, kept when the rest is gone.
+
+A page that shows a week would otherwise read every run of it. An hour that is not
+counted yet is counted when somebody looks.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+
+
+class Hour(Base):
+    """One hour of one site in which something happened."""
+
+    __tablename__ = "hour"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("tenant.id"), primary_key=True
+    )
+    begins_at: Mapped[datetime] = mapped_column(primary_key=True)
+    verified: Mapped[int]
+    duplicates: Mapped[int]
+    """Verified calls that were seen before: answered, and not carried out again."""
+    refused: Mapped[int]
+    rescued: Mapped[int]
+    """Issues that the watchdog moved out of a hold."""
+    ended: Mapped[dict[str, Any]]
+    """Runs that ended in it, by their state."""
+    took: Mapped[dict[str, Any]]
+    """Runs that succeeded or failed, by how long they took from Jira's transition to
+    their last step: the number of a bucket, and how many are in it."""
+
+
+class Counted(Base):
+    """Up to when a site's hours are counted."""
+
+    __tablename__ = "counted"
+
+    tenant_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("tenant.id"), primary_key=True
+    )
+    until: Mapped[datetime]
