@@ -3,24 +3,36 @@
 
 SETUP := @dev/python dev/bootstrap.py
 BIN := .venv/bin
+# Tests in several processes, each with databases of its own; `ARGS="-n 0"` for one.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
+# Tests start many processes, and none shall compile what another one has: some images
+# of Python say otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test check fmt clean
+.PHONY: run test check bench forge fmt clean
 
 run:  ## the add-on and a small Jira, on this machine
-	$(SETUP) python node
+	$(SETUP) python node forge
 	@$(BIN)/python dev/run.py
 
 test:  ## every test; `make test ARGS="tests/unit -k qsh"` for some
-	$(SETUP) python node browser
-	@$(BIN)/pytest $(ARGS)
+	$(SETUP) python node forge browser
+	@$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check:  ## what CI asks: format, lint, types, layers, and every test with coverage
-	$(SETUP) python node browser
+	$(SETUP) python node forge browser
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --cov --cov-fail-under=95
+	$(BIN)/pytest $(PARALLEL) --cov --cov-fail-under=95
+
+bench:  ## what we claim about speed; `make bench ARGS="--runs 10000"` for a quick look
+	$(SETUP) python node
+	$(BIN)/python -m bench.pages $(ARGS)
+
+forge:  ## the pages that `forge deploy` uploads, in forge/static
+	$(SETUP) python node forge
 
 fmt:  ## let the formatter and the linter repair what they can
 	$(SETUP) python
@@ -28,5 +40,5 @@ fmt:  ## let the formatter and the linter repair what they can
 	$(BIN)/ruff format .
 
 clean:  ## everything that can be made again; `var/`, your sandbox's state, stays
-	rm -rf .venv node_modules test-results htmlcov .coverage .coverage.* *.egg-info
+	rm -rf .venv node_modules forge/static test-results htmlcov .coverage .coverage.* *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

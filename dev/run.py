@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 VAR = ROOT / "var"
 LOGS = VAR / "log"
+FORGE = VAR / "forge"
 ENVIRON = os.environ  # noqa: TID251 -- handed on to the processes that we start
 
 ADDON_PORT = 8040
@@ -40,18 +41,27 @@ NEWS = re.compile(
 )
 """What of the logs is also shown: what went wrong, and how the installation went."""
 
+APP_KEY = "countersign"
+APP_ID = "ari:cloud:ecosystem::app/00000000-0000-0000-0000-000000000000"
+"""Atlassian knows no such Forge app; our sandbox does not mind."""
+
 WELCOME = f"""
   Jira (a sandbox)   {SANDBOX}   <- open this one
   Countersign        {ADDON}
   A receiver         {SANDBOX}/receiver   <- stands for your deployment service
+  GitHub             {SANDBOX}/github     <- stands for GitHub, and its builds
 
   1. Open the workflow editor.
   2. Add "Countersign rule" to a transition, give it two steps, publish.
   3. Move an issue on the board.
   4. See the comment and the status on the issue.
   5. Look at Apps > Countersign > Configure; then press "expired token" under Mishaps.
-  6. "Dispatch" leads into the hold, "Dispatching": its ways out take a condition, in
+  6. "Dispatch" leads into the hold, "Deploying": its ways out take a condition, in
      the workflow editor. Cut the wire under Mishaps, and see what becomes of an issue.
+  7. Apps > The Forge app > Install: the same by Forge, for when Connect has gone.
+  8. GitHub (above) has an App's key and the numbers of a repository. With them add a
+     listener and a destination in Countersign; a rule that delivers there and waits
+     moves its issue once the build has answered, or when its time is over.
 
 Logs are in var/log, errors also here. Ctrl-C stops everything.
 """
@@ -101,6 +111,7 @@ def main() -> int:
         LOGS.mkdir(mode=0o700, parents=True, exist_ok=True)
         env = environment()
         migrate(env)
+        deploy(env)
         with _running(env) as children:
             _wait_until_ready(children)
             print(WELCOME, flush=True)
@@ -124,6 +135,9 @@ def environment() -> dict[str, str]:
         "COUNTERSIGN_QUEUE_URL": f"sqlite:///{VAR}/queue.sqlite",
         "COUNTERSIGN_ENCRYPTION_KEYS": _development_key(VAR / "encryption.key"),
         "COUNTERSIGN_INSTALL_KEYS_URL": f"{SANDBOX}/install-keys",
+        "COUNTERSIGN_FORGE_APP_ID": APP_ID,
+        "COUNTERSIGN_FORGE_KEYS_URL": f"{SANDBOX}/forge/jwks.json",
+        "COUNTERSIGN_FORGE_API_URL": f"{SANDBOX}/ex/jira",
         "COUNTERSIGN_SITE_SUFFIXES": "localhost,127.0.0.1",
         "COUNTERSIGN_TENANTS": "open",
         "COUNTERSIGN_WATCH_SECONDS": "10",
@@ -134,12 +148,31 @@ def environment() -> dict[str, str]:
 
 def migrate(env: dict[str, str]) -> None:
     """Bring the database up to date."""
-    command = [str(BIN / "countersign"), "db", "upgrade"]
+    _countersign(env, "db", "upgrade")
+
+
+def deploy(env: dict[str, str]) -> None:
+    """Put the Forge app where the sandbox finds it, as the heir of the Connect app."""
+    FORGE.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (FORGE / "static").symlink_to(ROOT / "forge" / "static")
+    # Forge takes https only; the sandbox calls the add-on where it is, whatever we say.
+    remote = ("--base-url", "https://countersign.invalid")
+    heir = ("--app-id", APP_ID, "--connect-key", APP_KEY)
+    rendered = _countersign(env, "forge", "manifest", *remote, *heir)
+    (FORGE / "manifest.yml").write_text(rendered)
+
+
+def _countersign(env: dict[str, str], *arguments: str) -> str:
+    """Run a command of ours to its end; return what it said."""
+    command = [str(BIN / "countersign"), *arguments]
     done = subprocess.run(
         command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RunError(f"{done.stdout}{done.stderr}`countersign db upgrade` failed.")
+        words = " ".join(("countersign", *arguments[:2]))
+        raise RunError(f"{done.stdout}{done.stderr}`{words}` failed.")
+    return done.stdout
 
 
 def _require_free(*ports: int) -> None:
@@ -170,6 +203,7 @@ def _running(env: dict[str, str]) -> Iterator[list[Child]]:
     """Start both; whatever happens, stop both."""
     sandbox = [str(BIN / "python"), "-m", "sandbox", "--port", str(SANDBOX_PORT)]
     sandbox += ["--addon", ADDON, "--state", str(VAR / "sandbox.json")]
+    sandbox += ["--forge", str(FORGE / "manifest.yml"), "--forge-on-request"]
     children: list[Child] = []
     try:
         children.append(_start("addon", [str(BIN / "countersign"), "serve"], env))
