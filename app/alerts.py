@@ -1,15 +1,17 @@
-"""Tells the operator outside Jira what Jira cannot show: by numbers and by mail.
+"""Tells people outside Jira what Jira cannot show: by numbers and by mail.
 
-The mail server is the operator's own setting, which no tenant can reach, so the egress
-guard does not judge it (docs/adr/0008).
+The operator is told of every site, and whom a site's admins name is told of that site
+alone, in a mail of its own. The mail server is the operator's own setting, which no
+tenant can reach, so the egress guard does not judge it (docs/adr/0008).
+
+Attack: a tenant's admin has our server write to strangers. He chooses at most five
+addresses and nothing of what they get: our own text, numbers, and the site's address;
+no name of a rule, nothing that its Jira says; once a day for each cause.
 """
 
-import smtplib
-import ssl
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -20,21 +22,24 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app import db
 from app.db import Base, printable
+from app.http import MailServer, unjudged
 from app.rules import KnownRule
 from app.settings import Settings
-from app.tenants import State, Tenant
+from app.tenants import State, Tenant, preferences
 
 AGAIN = timedelta(days=1)
 """How long a cause is not told again of the same site."""
 
-SMTP_SECONDS = 20
 LINE_LIMIT = 300
 
 REFUSES, STOPPED, OVERDUE = "jira-refuses-us", "watch-stopped", "tickets-overdue"
 
+OF_SITE = "/site"
+"""Ends the cause of what was told to a site's own people: they are told apart."""
+
 
 class Alert(Base):
-    """When the operator was last told of a site's trouble."""
+    """When the operator, or a site's own people, were last told of its trouble."""
 
     __tablename__ = "alert"
 
@@ -56,12 +61,21 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """One site's trouble, in words for the operator."""
+    """One site's trouble, in words for the operator or for the site's own people."""
 
     tenant_id: uuid.UUID
     cause: str
     site: str
     words: str
+    bare: str = ""
+    """The same without anything that somebody else wrote."""
+    notice_to: tuple[str, ...] = ()
+    """Whom the site's admins named; empty for what the operator is told."""
+
+    @property
+    def noted_as(self) -> str:
+        """By what it is remembered that it was told."""
+        return f"{self.cause}{OF_SITE}" if self.notice_to else self.cause
 
 
 def count(session: Session) -> Counts:
@@ -81,60 +95,69 @@ def count(session: Session) -> Counts:
 
 
 def due(session: Session, *, now: datetime) -> Sequence[Trouble]:
-    """Return every site's troubles that were not told for a day."""
+    """Return every site's troubles that were not told for a day, the operator's first.
+
+    One that a site's own people are to be told as well is there twice.
+    """
     told = {
         (row.tenant_id, row.cause)
         for row in session.scalars(sa.select(Alert).where(Alert.sent_at > now - AGAIN))
     }
+    troubles = list(_troubles(session))
+    named = {
+        tenant_id: preferences.find(session, tenant_id).notice_to
+        for tenant_id in {trouble.tenant_id for trouble in troubles}
+    }
+    notices = [
+        replace(trouble, words=trouble.bare, notice_to=named[trouble.tenant_id])
+        for trouble in troubles
+        if named[trouble.tenant_id]
+    ]
     return [
         trouble
-        for trouble in _troubles(session)
-        if (trouble.tenant_id, trouble.cause) not in told
+        for trouble in (*troubles, *notices)
+        if (trouble.tenant_id, trouble.noted_as) not in told
     ]
 
 
 def note_sent(session: Session, trouble: Trouble, *, now: datetime) -> None:
-    """Note that the operator was told of it."""
-    session.merge(Alert(tenant_id=trouble.tenant_id, cause=trouble.cause, sent_at=now))
+    """Note that it was told."""
+    session.merge(
+        Alert(tenant_id=trouble.tenant_id, cause=trouble.noted_as, sent_at=now)
+    )
 
 
 def send(settings: Settings, trouble: Trouble) -> None:
-    """Mail it to the operator; raise `OSError` or `SMTPException` if that fails.
+    """Mail it; raise `OSError` or `SMTPException` if that fails.
 
     Only over TLS with a certificate that this machine trusts.
     """
     if db.in_transaction():
         raise RuntimeError("mail inside a transaction")
-    with _connected(settings.smtp_url) as server:
-        server.send_message(_message(settings, trouble))
+    name = urlsplit(settings.base_url).hostname or ""
+    with unjudged(_server(settings.smtp_url), name=name) as talk:
+        talk.send_message(_message(settings, trouble))
 
 
-@contextmanager
-def _connected(url: str) -> Iterator[smtplib.SMTP]:
-    parts, context = urlsplit(url), ssl.create_default_context()
-    host = parts.hostname or ""
-    server: smtplib.SMTP
-    if parts.scheme == "smtps":
-        server = smtplib.SMTP_SSL(
-            host, parts.port or 465, timeout=SMTP_SECONDS, context=context
-        )
-    else:
-        server = smtplib.SMTP(host, parts.port or 587, timeout=SMTP_SECONDS)
-    with server:
-        if parts.scheme == "smtp":
-            # Attack: whoever is in between drops the offer; then this raises.
-            server.starttls(context=context)
-        if parts.username is not None:
-            server.login(unquote(parts.username), unquote(parts.password or ""))
-        yield server
+def _server(url: str) -> MailServer:
+    parts = urlsplit(url)
+    is_tls = parts.scheme == "smtps"
+    return MailServer(
+        host=parts.hostname or "",
+        port=parts.port or (465 if is_tls else 587),
+        is_tls=is_tls,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+    )
 
 
 def _troubles(session: Session) -> Iterator[Trouble]:
     active = sa.select(Tenant).where(Tenant.state == State.ACTIVE)
     for tenant in session.scalars(active.order_by(Tenant.id)):
         if tenant.jira_refuses_since is not None:
-            words = f"Its Jira accepts no call of ours: {tenant.jira_refuses_because}"
-            yield _trouble(tenant, REFUSES, words)
+            bare = "Its Jira accepts no call of ours"
+            words = f"{bare}: {tenant.jira_refuses_because}"
+            yield _trouble(tenant, REFUSES, words, bare)
         rows = session.scalars(
             sa.select(KnownRule)
             .where(KnownRule.tenant_id == tenant.id, KnownRule.gone_at.is_(None))
@@ -143,34 +166,44 @@ def _troubles(session: Session) -> Iterator[Trouble]:
         stopped = [row.name for row in rows if row.watch_stopped_at is not None]
         if stopped:
             words = f"The watchdog stopped for {', '.join(stopped)}: too many rescues"
-            yield _trouble(tenant, STOPPED, words)
+            bare = f"Rules that the watchdog stopped for: {len(stopped)}"
+            yield _trouble(tenant, STOPPED, words, bare)
         if overdue := sum(row.overdue or 0 for row in rows):
             words = f"Tickets past the deadline of their hold: {overdue}"
-            yield _trouble(tenant, OVERDUE, words)
+            yield _trouble(tenant, OVERDUE, words, words)
 
 
-def _trouble(tenant: Tenant, cause: str, words: str) -> Trouble:
+def _trouble(tenant: Tenant, cause: str, words: str, bare: str) -> Trouble:
     site = printable(tenant.display_url or tenant.base_url, limit=LINE_LIMIT)
     return Trouble(
         tenant_id=tenant.id,
         cause=cause,
         site=site,
         words=printable(words, limit=LINE_LIMIT),
+        bare=bare,
     )
 
 
 def _message(settings: Settings, trouble: Trouble) -> EmailMessage:
     message = EmailMessage()
     message["From"] = settings.alert_from
-    message["To"] = ", ".join(settings.alert_to)
+    message["To"] = ", ".join(trouble.notice_to or settings.alert_to)
     message["Subject"] = f"Countersign: {trouble.cause} at {trouble.site}"
+    because = _TO_SITE if trouble.notice_to else _TO_OPERATOR
     message.set_content(
         f"{trouble.words}.\n\nSite: {trouble.site}\nTenant: {trouble.tenant_id}\n\n"
         "A ticket that is held stays held until Jira accepts our calls again, or until"
         " somebody with the role that the workflow's condition names moves it.\n"
-        "You are told once a day for as long as it lasts.\n"
+        f"{because}\n"
     )
     return message
+
+
+_TO_OPERATOR = "You are told once a day for as long as it lasts."
+_TO_SITE = (
+    "You are told once a day for as long as it lasts, because an administrator of the"
+    " site named your address in the settings of Countersign there."
+)
 
 
 def _number(session: Session, rows: sa.Select[Any]) -> int:

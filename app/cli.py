@@ -19,6 +19,7 @@ from alembic.config import Config
 from waitress.server import create_server
 
 from app import tenants, vault
+from app.forge.commands import forge
 from app.queue import TroubleFilter
 from app.runtime import Runtime
 from app.settings import Settings, SettingsError
@@ -60,6 +61,9 @@ def _runtime() -> Runtime:
 @click.group()
 def main() -> None:
     """Countersign: verified in, signed out, never silent."""
+
+
+main.add_command(forge)
 
 
 @main.command()
@@ -128,17 +132,19 @@ def tenants_group() -> None:
 
 @tenants_group.command("list")
 def list_tenants() -> None:
-    """List the sites: id, state, address, client key."""
+    """List the sites: id, state, address, and by which door each is known as what."""
     runtime = _runtime()
     with runtime.sessions.begin() as session:
         rows = session.execute(
-            sa.select(Tenant, TenantIdentity.external_id)
+            sa.select(Tenant, TenantIdentity)
             .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
-            .order_by(Tenant.installed_at)
+            .order_by(Tenant.installed_at, TenantIdentity.id)
         )
-        for tenant, external_id in rows:
+        for tenant, name in rows:
+            ended = " (ended)" if name.ended_at else ""
             click.echo(
-                f"{tenant.id}  {tenant.state:<12} {tenant.base_url}  {external_id}"
+                f"{tenant.id}  {tenant.state:<12} {tenant.base_url}"
+                f"  {name.door} {name.external_id}{ended}"
             )
 
 

@@ -4,11 +4,11 @@ import base64
 import hashlib
 import os
 from collections.abc import Sequence
-from typing import NamedTuple, NewType
+from typing import NamedTuple, NewType, cast
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 Sealed = NewType("Sealed", bytes)
@@ -20,6 +20,9 @@ _NONCE = slice(12, 24)
 _CIPHERTEXT = slice(24, None)
 
 RSA_BITS = 2048
+
+MOST_RSA_BITS = 8192
+"""Of another's key: a longer one costs us time with every token that names it."""
 
 
 class CannotOpenError(Exception):
@@ -99,6 +102,57 @@ def make_key_pair() -> KeyPair:
     numbers = key.public_key().public_numbers()
     public = {"kty": "RSA", "n": _base64url(numbers.n), "e": _base64url(numbers.e)}
     return KeyPair(Secret(pem.decode()), public)
+
+
+def read_private_key(private: Secret) -> rsa.RSAPrivateKey:
+    """Read the private half of a pair of ours, to sign with.
+
+    Its numbers are not proved anew, which takes fifty times as long as to sign: we made
+    them, and its seal opens for the very bytes that we sealed.
+    """
+    key = serialization.load_pem_private_key(
+        private.reveal().encode(), None, unsafe_skip_rsa_key_validation=True
+    )
+    return cast("rsa.RSAPrivateKey", key)
+
+
+def check_private_key(pem: str) -> None:
+    """Raise `ValueError` unless this is an RSA key of a size that still counts.
+
+    Somebody else made it, so its numbers are proved, once.
+    """
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(
+            "this is no private key in PEM, or it has a password"
+        ) from error
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < RSA_BITS:
+        raise ValueError(f"it must be an RSA key of at least {RSA_BITS} bits")
+
+
+def read_public_key(pem: str) -> object:
+    """Read another's public key; raise `ValueError` for what is none."""
+    try:
+        return serialization.load_pem_public_key(pem.encode("ascii"))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError("no public key") from error
+
+
+def algorithm_of(key: object) -> str | None:
+    """Return the one JWS algorithm that we check with this public key.
+
+    None for a private or a symmetric key, a weak one, and kinds that nobody needs.
+    """
+    match key:
+        case rsa.RSAPublicKey():
+            return "RS256" if RSA_BITS <= key.key_size <= MOST_RSA_BITS else None
+        case ec.EllipticCurvePublicKey():
+            return "ES256" if isinstance(key.curve, ec.SECP256R1) else None
+        case ed25519.Ed25519PublicKey():
+            return "EdDSA"
+        case _:
+            return None
 
 
 def _base64url(number: int) -> str:

@@ -5,7 +5,7 @@ import secrets
 import threading
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -23,6 +23,8 @@ NAMING_CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BUSY_SECONDS = 10
 """How long SQLite waits for another writer before it gives up."""
@@ -104,7 +106,21 @@ def new_id(now: datetime) -> uuid.UUID:
 
     Not a secret: two of one millisecond differ by one.
     """
-    return _ids.next(int(now.timestamp() * 1000))
+    return _ids.next(_milliseconds(now))
+
+
+def _milliseconds(moment: datetime) -> int:
+    # Whole numbers: a float's last digits would sort a moment before itself.
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def least_id(moment: datetime) -> uuid.UUID:
+    """Return the least id that can have been made at `moment` or later.
+
+    Ids of other moments sort before or behind it, on every database: so a period is a
+    range of ids, and needs no index of its own.
+    """
+    return uuid.UUID(int=max(_milliseconds(moment), 0) << 80)
 
 
 class _Open(threading.local):
@@ -132,6 +148,8 @@ def make_engine(database_url: str) -> sa.Engine:
     )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
+    else:
+        _prepare_postgresql(engine)
     return engine
 
 
@@ -169,6 +187,25 @@ def _count_up(session: Session, transaction: SessionTransaction) -> None:
 def _count_down(session: Session, transaction: SessionTransaction) -> None:
     del session, transaction
     _open.count -= 1
+
+
+def _prepare_postgresql(engine: sa.Engine) -> None:
+    """Let PostgreSQL plan each statement for its values, and compile none.
+
+    From a statement's sixth time on it may plan for any values instead. It then takes
+    a range of ids without ends for a small one, and reads a whole table through it.
+    Compiling takes a tenth of a second, for statements that take a hundredth.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: DBAPIConnection, record: object) -> None:
+        del record
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SET plan_cache_mode = force_custom_plan")
+        cursor.execute("SET jit = off")
+        cursor.close()
+        connection.autocommit = False
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

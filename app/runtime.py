@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Self
+from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import db
 from app.crypto import Keyring
-from app.http import Egress, Exempt, Network, RealHttp
+from app.http import Egress, Exempt, Mail, Network, RealHttp, RealMail
 from app.queue import Queue
 from app.settings import PLAIN_HTTP, Settings
 
@@ -36,6 +37,7 @@ def egress_of(settings: Settings) -> Egress:
         ]
     return Egress(
         ports=frozenset(settings.egress_ports),
+        mail_ports=frozenset(settings.egress_mail_ports),
         exempt=tuple(exempt),
         any_port=settings.development,
     )
@@ -53,17 +55,21 @@ class Runtime:
     sessions: sessionmaker[Session]
     keyring: Keyring
     http: Network
+    mail: Mail
     queue: Queue
     now: Callable[[], datetime]
 
     @classmethod
     def build(cls, settings: Settings) -> Self:
         """Wire the real parts; tests pass their own `http` and `now`."""
+        egress, in_transaction = egress_of(settings), db.in_transaction
+        name = urlsplit(settings.base_url).hostname or ""
         return cls(
             settings=settings,
             sessions=db.make_sessions(settings.database_url),
             keyring=Keyring.from_base64(settings.sealing_keys),
-            http=RealHttp(in_transaction=db.in_transaction, egress=egress_of(settings)),
+            http=RealHttp(in_transaction=in_transaction, egress=egress),
+            mail=RealMail(in_transaction=in_transaction, egress=egress, name=name),
             queue=Queue(settings.queue_url),
             now=utc_now,
         )

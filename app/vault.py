@@ -50,6 +50,15 @@ class Age(NamedTuple):
     created_at: datetime
 
 
+class Version(NamedTuple):
+    """One value of a secret, without the value."""
+
+    generation: int
+    created_at: datetime
+    expires_at: datetime | None
+    """When it stops being accepted; None for the one that is current."""
+
+
 def put(
     session: Session,
     keyring: Keyring,
@@ -112,6 +121,27 @@ def newest(session: Session, owner: Owner) -> Age | None:
     return Age(row.generation, row.created_at) if row else None
 
 
+def versions(session: Session, owner: Owner) -> list[Version]:
+    """Return the versions that are still kept, the newest first; none is opened."""
+    rows = session.execute(
+        sa.select(
+            SecretVersion.generation, SecretVersion.created_at, SecretVersion.expires_at
+        )
+        .where(_of(owner))
+        .order_by(SecretVersion.generation.desc())
+    )
+    return [Version(*row) for row in rows]
+
+
+def standing(
+    session: Session, owner: Owner, *, now: datetime
+) -> tuple[Version | None, Version | None]:
+    """Return the newest version, and the one before it if that still counts."""
+    kept = versions(session, owner)
+    old = [each for each in kept[1:] if each.expires_at and each.expires_at > now]
+    return next(iter(kept), None), next(iter(old), None)
+
+
 def expire(session: Session, owner: Owner, *, at: datetime) -> None:
     """Let every version end `at`; one that ends before keeps its time."""
     session.execute(
@@ -124,9 +154,12 @@ def expire(session: Session, owner: Owner, *, at: datetime) -> None:
     )
 
 
-def forget(session: Session, owner: Owner) -> None:
-    """Delete every version at once: it must never be used again."""
-    session.execute(sa.delete(SecretVersion).where(_of(owner)))
+def forget(session: Session, owner: Owner, *, before: int | None = None) -> None:
+    """Delete every version at once, or those `before` one: never to be used again."""
+    gone = sa.delete(SecretVersion).where(_of(owner))
+    if before is not None:
+        gone = gone.where(SecretVersion.generation < before)
+    session.execute(gone)
 
 
 def forget_tenants(session: Session, tenant_ids: sa.Select[uuid.UUID]) -> None:

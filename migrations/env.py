@@ -11,6 +11,7 @@ from app import (  # noqa: F401
     alerts,
     destinations,
     figures,
+    listeners,
     personal,
     runs,
     tickets,

@@ -1,17 +1,29 @@
 """The only door to the network: who may be reached, how long, how much (rule T11)."""
 
+from app.http.addresses import refuse_odd
 from app.http.egress import Egress, Exempt, ForbiddenError
+from app.http.mail import Letter, Mail, MailServer, NoMail, Reply, Stage
 from app.http.messages import Http, Network, Request, Response, SendError
 from app.http.real import RealHttp
+from app.http.real_mail import RealMail, unjudged
 
 __all__ = [
     "Egress",
     "Exempt",
     "ForbiddenError",
     "Http",
+    "Letter",
+    "Mail",
+    "MailServer",
     "Network",
+    "NoMail",
     "RealHttp",
+    "RealMail",
+    "Reply",
     "Request",
     "Response",
     "SendError",
+    "Stage",
+    "refuse_odd",
+    "unjudged",
 ]

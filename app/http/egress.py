@@ -75,6 +75,8 @@ class Egress:
     """The rules, the operator's exceptions from them, and the resolver."""
 
     ports: frozenset[int] = frozenset({443})
+    mail_ports: frozenset[int] = frozenset({465, 587})
+    """Of mail servers; not 25, where any of them takes mail from anybody."""
     exempt: Sequence[Exempt] = ()
     any_port: bool = False
     """In development only: the sandbox listens wherever it can."""
@@ -93,6 +95,15 @@ class Egress:
             allowed = ", ".join(map(str, sorted(self.ports)))
             raise ForbiddenError(f"port {port} is not allowed; allowed: {allowed}")
         return host, port
+
+    def judge_mail(self, host: str, port: int) -> str:
+        """Return the host of a mail server that may be tried; refuse all others."""
+        name = _host(_split(f"https://{host}:{port}"))
+        if not self.any_port and port not in self.mail_ports:
+            allowed = ", ".join(map(str, sorted(self.mail_ports)))
+            words = f"port {port} is not allowed for mail; allowed: {allowed}"
+            raise ForbiddenError(words)
+        return name
 
     def addresses(
         self,

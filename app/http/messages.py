@@ -24,6 +24,8 @@ class Request:
     body: bytes = field(default=b"", repr=False)
     tenant_id: uuid.UUID | None = None
     """For whom it is sent: the operator's exceptions name tenants."""
+    seconds: float | None = None
+    """How long it may take in all; None: as long as the door allows."""
     keep: int | None = None
     """Bytes of the answer's body that are wanted, where only its status counts: what is
     beyond them, or comes too slowly, is left away. None: the whole answer or none."""
@@ -51,4 +53,8 @@ class Network(Http, Protocol):
 
     def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
         """Raise `SendError` unless something that may be reached is there now."""
+        ...
+
+    def check_mail(self, host: str, port: int, tenant_id: uuid.UUID | None) -> None:
+        """Do so for a mail server."""
         ...

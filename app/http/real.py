@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,14 +15,9 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from app.http import deadlines
 from app.http.egress import RESOLVE_SECONDS, Egress
 from app.http.messages import Request, Response, SendError
-
-CONNECT_SECONDS = 5
-READ_SECONDS = 10
-DEADLINE_SECONDS = 20
-"""The longest that one request may take in all, its name's look-up and its connection
-included; leases are longer than this."""
 
 MAX_RESPONSE = 4 * 1024 * 1024
 """Bytes of a response body, after decompression, that we are willing to hold."""
@@ -49,9 +44,9 @@ class RealHttp:
             raise RuntimeError("network call inside a transaction")
         self._egress.judge(request.url, request.tenant_id)
         session = self._session_for(request.tenant_id)
-        until = time.monotonic() + DEADLINE_SECONDS
+        until = time.monotonic() + (request.seconds or deadlines.DEADLINE_SECONDS)
         try:
-            with _cut_at(until):
+            with deadlines.cut_at(until):
                 response = _sent(session, request)
         except requests.RequestException as error:
             raise SendError(_cause(error, until), sent=_was_sent(error)) from error
@@ -67,11 +62,23 @@ class RealHttp:
         if self._in_transaction():
             raise RuntimeError("network call inside a transaction")
         host, port = self._egress.judge(url, tenant_id)
-        plain = url.lower().startswith("http:")
+        self._reach(host, port, tenant_id, plain=url.lower().startswith("http:"))
+
+    def check_mail(self, host: str, port: int, tenant_id: uuid.UUID | None) -> None:
+        """Judge a mail server as `RealMail` does, and connect to it."""
+        if self._in_transaction():
+            raise RuntimeError("network call inside a transaction")
+        found = self._egress.judge_mail(host, port)
+        self._reach(found, port, tenant_id, plain=False)
+
+    def _reach(
+        self, host: str, port: int, tenant_id: uuid.UUID | None, *, plain: bool
+    ) -> None:
         found = self._egress.addresses(host, port, plain=plain, tenant_id=tenant_id)
         for address in found[:CHECKED_ADDRESSES]:
             with contextlib.suppress(OSError):
-                socket.create_connection((str(address), port), CONNECT_SECONDS).close()
+                seconds = deadlines.CONNECT_SECONDS
+                socket.create_connection((str(address), port), seconds).close()
                 return
         raise SendError(f"nothing answers at {host}, port {port}", sent=False)
 
@@ -111,7 +118,7 @@ def _sent(session: requests.Session, request: Request) -> Response:
         request.url,
         data=request.body or None,
         headers=dict(request.headers),
-        timeout=(CONNECT_SECONDS, READ_SECONDS),
+        timeout=(deadlines.CONNECT_SECONDS, deadlines.READ_SECONDS),
         allow_redirects=False,
         stream=True,
     ) as response:
@@ -170,48 +177,6 @@ def _was_sent(error: requests.RequestException) -> bool:
     return not isinstance(getattr(cause, "reason", None), NewConnectionError)
 
 
-class _Current(threading.local):
-    """This thread's request: the connection that it uses, and when it must be over."""
-
-    connection: HTTPConnection | None = None
-    until: float = 0.0
-    """By `time.monotonic()`."""
-
-    def left(self, most: float) -> float:
-        """Return the seconds that one part of it may take: `most`, or fewer."""
-        return min(most, max(0.0, self.until - time.monotonic()))
-
-
-_current = _Current()
-
-
-@contextlib.contextmanager
-def _cut_at(until: float) -> Iterator[None]:
-    """Cut the connection when the whole request has taken too long.
-
-    Attack: a byte every nine seconds keeps each single read within its timeout, in the
-    head of an answer as in its body.
-    """
-    holder = _current.__dict__
-    holder.update(connection=None, until=until)
-
-    def cut() -> None:
-        connection = holder.get("connection")
-        sock = getattr(connection, "sock", None)
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(until - time.monotonic(), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        holder["connection"] = None
-
-
 class _Judged:
     """Makes a connection class connect to judged addresses only."""
 
@@ -226,12 +191,12 @@ class _Judged:
             connection.port,
             plain=self.is_plain,
             tenant_id=self.tenant_id,
-            within=_current.left(RESOLVE_SECONDS),
+            within=deadlines.current.left(RESOLVE_SECONDS),
         )
         problem: OSError | None = None
         for address in addresses:
             try:
-                return _connected(str(address), connection.port)
+                return deadlines.connected(str(address), connection.port)
             except OSError as error:
                 problem = error
         if isinstance(problem, TimeoutError):
@@ -239,24 +204,8 @@ class _Judged:
         raise NewConnectionError(connection, "no connection")
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-        _current.connection = self  # type: ignore[assignment]
+        deadlines.current.connection = self
         super().request(*args, **kwargs)  # type: ignore[misc]
-
-
-def _connected(address: str, port: int) -> socket.socket:
-    """Connect, and leave a TLS handshake the rest of the time; raise `OSError`.
-
-    Attack: a name with forty addresses, none of which answers, holds a worker for forty
-    times the limit of one.
-    """
-    if not (left := _current.left(CONNECT_SECONDS)):
-        raise TimeoutError
-    made = socket.create_connection((address, port), timeout=left)
-    # As urllib3 does: without it head and body wait for each other, 40 ms.
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Never 0, which means not to wait at all.
-    made.settimeout(max(0.001, _current.left(CONNECT_SECONDS)))
-    return made
 
 
 class _Adapter(HTTPAdapter):

@@ -5,20 +5,23 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
+from app.settings import problems
 from app.settings.kinds import (
     DEVELOPMENT_KEY,
     BaseUrl,
     EgressException,
     EncryptionKey,
+    ForgeAppId,
     Listed,
     MailUrl,
 )
 
 PREFIX = "COUNTERSIGN_"
 AP_JS_URL = "https://connect-cdn.atl-paas.net/all.js"
+FORGE_KEYS_URL = "https://forge.cdn.prod.atlassian-dev.net/.well-known/jwks.json"
+FORGE_API_URL = "https://api.atlassian.com/ex/jira"
 
 
 class SettingsError(Exception):
@@ -62,6 +65,13 @@ class Settings(BaseModel):
         examples=["$(head -c 32 /dev/urandom | base64)"],
         repr=False,
     )
+    doors: Annotated[
+        tuple[Literal["connect", "forge"], ...], Listed, Field(min_length=1)
+    ] = Field(
+        ("connect", "forge"),
+        description="Which ways in are open; the Forge door also needs an app id",
+        examples=["forge"],
+    )
     app_key: str = Field(
         "countersign",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
@@ -72,6 +82,30 @@ class Settings(BaseModel):
         "https://connect-install-keys.atlassian.com",
         description="Where Jira publishes the public keys of its install tokens",
         examples=["https://connect-install-keys.atlassian.com"],
+    )
+    forge_app_id: ForgeAppId = Field(
+        "",
+        description="The Forge app's id; without it the Forge door is shut",
+        examples=["ari:cloud:ecosystem::app/5e5b7c1a-0000-4000-8000-000000000000"],
+    )
+    forge_environments: Annotated[
+        tuple[Literal["PRODUCTION", "STAGING", "DEVELOPMENT"], ...],
+        Listed,
+        Field(min_length=1),
+    ] = Field(
+        ("PRODUCTION",),
+        description="Types of Forge environments whose calls are let in",
+        examples=["PRODUCTION,STAGING"],
+    )
+    forge_keys_url: BaseUrl = Field(
+        FORGE_KEYS_URL,
+        description="Where Atlassian publishes the public keys of invocation tokens",
+        examples=[FORGE_KEYS_URL],
+    )
+    forge_api_url: BaseUrl = Field(
+        FORGE_API_URL,
+        description="Below which the REST API of every site on Forge is",
+        examples=[FORGE_API_URL],
     )
     site_suffixes: Annotated[tuple[str, ...], Listed] = Field(
         (".atlassian.net", ".jira.com"),
@@ -93,6 +127,11 @@ class Settings(BaseModel):
         (443,),
         description="Ports that our requests may go to",
         examples=["443,8443"],
+    )
+    egress_mail_ports: Annotated[tuple[int, ...], Listed, Field(min_length=1)] = Field(
+        (465, 587),
+        description="Ports of mail servers that a site's mail may be handed to",
+        examples=["465,587,2465"],
     )
     egress_exceptions: Annotated[tuple[EgressException, ...], Listed] = Field(
         (),
@@ -192,6 +231,14 @@ class Settings(BaseModel):
         return self.mode == "development"
 
     @property
+    def is_connect_open(self) -> bool:
+        return "connect" in self.doors
+
+    @property
+    def is_forge_open(self) -> bool:
+        return "forge" in self.doors and bool(self.forge_app_id)
+
+    @property
     def base_path(self) -> str:
         """The path prefix of `base_url`: empty, or `/prefix`."""
         return urlsplit(self.base_url).path
@@ -210,14 +257,14 @@ class Settings(BaseModel):
     def _mail_is_whole(self) -> Self:
         if self.smtp_url and not (self.alert_from and self.alert_to):
             name = "alert_to" if self.alert_from else "alert_from"
-            problem = _told(name, "needed where there is a mail server")
+            problem = problems.told(name, "needed where there is a mail server")
             raise ValidationError.from_exception_data("Settings", [problem])
         return self
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
-        if not self.development and (problems := list(_unsafe(self))):
-            raise ValidationError.from_exception_data("Settings", problems)
+        if not self.development and (unsafe := list(_unsafe(self))):
+            raise ValidationError.from_exception_data("Settings", unsafe)
         return self
 
     @classmethod
@@ -231,35 +278,20 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            problems = {str(e["loc"][0]): e for e in reversed(error.errors())}
-            lines = [
-                _problem(n, problems[n]) for n in cls.model_fields if n in problems
-            ]
+            lines = problems.lines(cls.model_fields, error, prefix=PREFIX)
             raise SettingsError("\n".join(lines)) from None
 
 
 def _unsafe(settings: Settings) -> Iterable[InitErrorDetails]:
     """Yield what only development may do (docs/operate.md lists it)."""
-    for name in ("base_url", "install_keys_url"):
+    for name in ("base_url", "install_keys_url", "forge_keys_url", "forge_api_url"):
         if not getattr(settings, name).startswith("https://"):
-            yield _told(name, "production needs https")
+            yield problems.told(name, "production needs https")
     if any(not url.startswith("https://") for url in settings.accepted_base_urls):
-        yield _told("accepted_base_urls", "production needs https")
+        yield problems.told("accepted_base_urls", "production needs https")
     if any(key.startswith(DEVELOPMENT_KEY) for key in settings.encryption_keys):
-        yield _told("encryption_keys", "a development key is not for production")
+        yield problems.told(
+            "encryption_keys", "a development key is not for production"
+        )
     if settings.ap_js_url != AP_JS_URL:
-        yield _told("ap_js_url", f"production takes only {AP_JS_URL}")
-
-
-def _told(name: str, message: str) -> InitErrorDetails:
-    kind = PydanticCustomError("unsafe", "%s" % message)  # noqa: UP031 -- no braces
-    return {"type": kind, "loc": (name,), "input": None}
-
-
-def _problem(name: str, error: ErrorDetails) -> str:
-    field: FieldInfo = Settings.model_fields[name]
-    example = field.examples[0] if field.examples else ""
-    message = (
-        "is missing" if error["type"] == "missing" else f"is wrong: {error['msg']}"
-    )
-    return f"{PREFIX}{name.upper()} {message}. {field.description}. Example: {example}"
+        yield problems.told("ap_js_url", f"production takes only {AP_JS_URL}")

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 import uuid
 from ipaddress import ip_network
 from typing import Annotated
@@ -14,6 +15,11 @@ PLAIN_HTTP = "http+"
 
 DEVELOPMENT_KEY = "dev:"
 """How `make run` marks the key it makes; production refuses such a key."""
+
+
+_FORGE_APP = re.compile(
+    r"ari:cloud:ecosystem::app/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
 
 
 def _listed(value: object) -> object:
@@ -56,6 +62,12 @@ def _mail_url(value: object) -> object:
     return value
 
 
+def _forge_app_id(value: object) -> object:
+    if value and not _FORGE_APP.fullmatch(str(value)):
+        raise ValueError("not ari:cloud:ecosystem::app/ and a UUID")
+    return value
+
+
 def _exception(value: object) -> object:
     tenant, _, network = str(value).partition("=")
     try:
@@ -69,5 +81,6 @@ def _exception(value: object) -> object:
 Listed = BeforeValidator(_listed)
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 EncryptionKey = Annotated[str, BeforeValidator(_key)]
+ForgeAppId = Annotated[str, BeforeValidator(_forge_app_id)]
 MailUrl = Annotated[str, BeforeValidator(_mail_url)]
 EgressException = Annotated[str, BeforeValidator(_exception)]

@@ -43,6 +43,8 @@ class Reason(StrEnum):
     WRONG_QSH = "wrong-qsh"
     WRONG_FAMILY = "wrong-family"
     WRONG_AUDIENCE = "wrong-audience"
+    WRONG_ISSUER = "wrong-issuer"
+    WRONG_CLAIM = "wrong-claim"
     BAD_KEY_ID = "bad-key-id"
     KEY_UNAVAILABLE = "key-unavailable"
     BAD_SIGNATURE = "bad-signature"
@@ -53,6 +55,15 @@ class Reason(StrEnum):
     SITE_NOT_ALLOWED = "site-not-allowed"
     BODY_MISMATCH = "body-mismatch"
     TOKEN_REUSED = "token-reused"  # noqa: S105 -- a reason, not a token
+    WRONG_ENVIRONMENT = "wrong-environment"
+    WRONG_ENDPOINT = "wrong-endpoint"
+    HAS_PRINCIPAL = "has-principal"
+    API_NOT_ALLOWED = "api-not-allowed"
+    UNKNOWN_LISTENER = "unknown-listener"
+    LISTENER_PAUSED = "listener-paused"
+    UNKNOWN_ANSWER = "unknown-answer"
+    WRONG_LISTENER = "wrong-listener"
+    WRONG_PROVIDER_RUN = "wrong-provider-run"
     NO_SUBJECT = "no-subject"
     NOT_PERMITTED = "not-permitted"
 
@@ -100,6 +111,21 @@ class Unverified:
         return text_claim(self.claims, "iss")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What a token says whose signature, times and binding are good."""
+
+    issuer: str
+    account_id: str | None
+    """The person in session, where Jira names one."""
+    issued_at: datetime
+    expires_at: datetime
+    token_hash: str
+    """Stands for the token, to know it again; the token itself is not kept."""
+    generation: int | None = None
+    """Which version of a shared secret signed it, where one did."""
+
+
 def read(text: str) -> Unverified:
     """Take a token apart without trusting it; raise `Refused` for what is no JWT."""
     if len(text) > MAX_SIZE:
@@ -131,7 +157,7 @@ def pin_algorithm(token: Unverified, algorithm: str) -> None:
         raise Refused(Reason.WRONG_ALGORITHM, token.algorithm)
 
 
-def check_signature(token: Unverified, key: str, algorithm: str) -> bool:
+def check_signature(token: Unverified, key: str | jwt.PyJWK, algorithm: str) -> bool:
     """Say whether `key` signed the token. Times and claims are checked elsewhere."""
     try:
         jwt.decode(
@@ -225,3 +251,13 @@ def _time_claim(claims: Mapping[str, Any], name: str) -> float:
     if not (0 <= value <= _LATEST and math.isfinite(value)):
         raise Refused(Reason.BAD_CLAIM, name)
     return float(value)
+
+
+class proven:  # noqa: N801 -- reads as a word in `with checks.proven():`
+    """Mark refusals inside the block as proven by the signature."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, Refused):
+            error.proven = True

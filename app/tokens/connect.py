@@ -5,12 +5,11 @@ Source: "Understanding JWT for Connect apps", "Security for Connect apps".
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.crypto import Secret
 from app.tokens import checks
-from app.tokens.checks import Reason, Refused, Unverified
+from app.tokens.checks import Reason, Refused, Unverified, Verified
 
 CONTEXT_QSH = "context-qsh"
 """The fixed `qsh` of tokens that Jira hands to our pages for their own calls."""
@@ -19,21 +18,6 @@ _KEY_ID = re.compile(
     r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", re.ASCII
 )
 _KEY_ID_SIZE = 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verified:
-    """What a token says whose signature, times and binding are good."""
-
-    issuer: str
-    account_id: str | None
-    """The person in session, where Jira names one."""
-    issued_at: datetime
-    expires_at: datetime
-    token_hash: str
-    """Stands for the token, to know it again; the token itself is not kept."""
-    generation: int | None = None
-    """Which version of the shared secret signed it."""
 
 
 def key_id(token: Unverified) -> str:
@@ -83,7 +67,7 @@ def verify_url_bound(
     replay of his own token, and may be shown to him as such (`Refused.proven`).
     """
     generation = _signed_by(token, secrets)
-    with _proven():
+    with checks.proven():
         _check_binding(token, hashes)
         checks.check_times(token.claims, now=now, longest=checks.MAX_LIFETIME)
         return _verified(token, generation)
@@ -97,21 +81,11 @@ def verify_context(
     It binds no URL, so it opens only routes that ask for it (CVE-2021-26073).
     """
     generation = _signed_by(token, secrets)
-    with _proven():
+    with checks.proven():
         if not checks.same(checks.text_claim(token.claims, "qsh"), CONTEXT_QSH):
             raise Refused(Reason.WRONG_FAMILY, "a URL-bound token")
         checks.check_times(token.claims, now=now, longest=checks.MAX_LIFETIME)
         return _verified(token, generation)
-
-
-class _proven:  # noqa: N801 -- reads as a word in `with _proven():`
-    """Mark refusals inside the block as proven by the signature."""
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, Refused):
-            error.proven = True
 
 
 def _signed_by(token: Unverified, secrets: Iterable[tuple[Secret, int]]) -> int:

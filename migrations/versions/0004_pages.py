@@ -73,7 +73,12 @@ def upgrade() -> None:
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_ticket_expires_at'), ['expires_at'], unique=False)
 
+    with op.batch_alter_table('attempt', schema=None) as batch_op:
+        batch_op.create_index('ix_attempt_tenant_id_id_exchange', ['tenant_id', 'id'], unique=False, sqlite_where=sa.text('request_head IS NOT NULL'), postgresql_where=sa.text('request_head IS NOT NULL'))
+
     with op.batch_alter_table('audit_event', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_audit_event_claimed_issuer_id'))
+        batch_op.create_index(batch_op.f('ix_audit_event_claimed_issuer_id'), ['claimed_issuer', 'id'], unique=False, sqlite_where=sa.text('claimed_issuer IS NOT NULL'), postgresql_where=sa.text('claimed_issuer IS NOT NULL'))
         batch_op.create_index(batch_op.f('ix_audit_event_tenant_id_id'), ['tenant_id', 'id'], unique=False)
 
     with op.batch_alter_table('run', schema=None) as batch_op:
@@ -118,8 +123,13 @@ def downgrade() -> None:
         batch_op.drop_column('issue_key')
         batch_op.drop_column('known_rule_id')
 
+    with op.batch_alter_table('attempt', schema=None) as batch_op:
+        batch_op.drop_index('ix_attempt_tenant_id_id_exchange', sqlite_where=sa.text('request_head IS NOT NULL'), postgresql_where=sa.text('request_head IS NOT NULL'))
+
     with op.batch_alter_table('audit_event', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_audit_event_tenant_id_id'))
+        batch_op.drop_index(batch_op.f('ix_audit_event_claimed_issuer_id'), sqlite_where=sa.text('claimed_issuer IS NOT NULL'), postgresql_where=sa.text('claimed_issuer IS NOT NULL'))
+        batch_op.create_index(batch_op.f('ix_audit_event_claimed_issuer_id'), ['claimed_issuer', 'id'], unique=False)
 
     with op.batch_alter_table('ticket', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_ticket_expires_at'))

@@ -1,0 +1,54 @@
+"""What happened, to which tenant, by whom: appended with the change itself.
+
+`kinds` lists what can happen; `tables` says what is stored; `recording` appends;
+`reading` finds it again; `pruning` forgets it.
+"""
+
+from app.audit.kinds import CALLS, KINDS_OF, REFUSALS, Group, Kind
+from app.audit.pruning import prune
+from app.audit.reading import (
+    CANDIDATES,
+    Claims,
+    Event,
+    Page,
+    Wanted,
+    claims_of,
+    find,
+    find_latest,
+    page,
+)
+from app.audit.recording import (
+    UNPROVEN_LIMIT,
+    Change,
+    prune_unproven,
+    record,
+    record_unproven,
+)
+from app.audit.tables import FIELD_LIMIT, AuditEvent, Value, canonical
+
+__all__ = [
+    "CALLS",
+    "CANDIDATES",
+    "FIELD_LIMIT",
+    "KINDS_OF",
+    "REFUSALS",
+    "UNPROVEN_LIMIT",
+    "AuditEvent",
+    "Change",
+    "Claims",
+    "Event",
+    "Group",
+    "Kind",
+    "Page",
+    "Value",
+    "Wanted",
+    "canonical",
+    "claims_of",
+    "find",
+    "find_latest",
+    "page",
+    "prune",
+    "prune_unproven",
+    "record",
+    "record_unproven",
+]
