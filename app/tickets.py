@@ -4,14 +4,24 @@ Attack: an address ends in histories, logs and clipboards. A ticket is good once
 minute, for one file of one person's; the database has only its hash.
 """
 
+import hashlib
+import secrets
 import uuid
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.db import Base
+from app.db import Base, new_id
+
+LIFETIME = timedelta(seconds=60)
+"""How long a ticket waits to be used: a browser does it at once."""
+
+RANDOM_BYTES = 32
+"""256 bits: nobody guesses one, so trying needs no limit of its own."""
 
 
 class Ticket(Base):
@@ -26,3 +36,67 @@ class Ticket(Base):
     wanted: Mapped[dict[str, Any]]
     """What is to be in the file."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redeemed:
+    """A ticket that was good: whose it was, and for what."""
+
+    tenant_id: uuid.UUID
+    account_id: str
+    wanted: Mapping[str, Any]
+
+
+def issue(
+    session: Session,
+    tenant_id: uuid.UUID,
+    account_id: str,
+    wanted: Mapping[str, Any],
+    *,
+    now: datetime,
+) -> str:
+    """Return a new ticket; it is in this answer and nowhere else."""
+    ticket = secrets.token_urlsafe(RANDOM_BYTES)
+    session.add(
+        Ticket(
+            id=new_id(now),
+            tenant_id=tenant_id,
+            account_id=account_id,
+            ticket_hash=_hash(ticket),
+            wanted=dict(wanted),
+            expires_at=now + LIFETIME,
+        )
+    )
+    return ticket
+
+
+def redeem(
+    session: Session, unverified_ticket: str, *, now: datetime
+) -> Redeemed | None:
+    """Use a ticket up; None for one that is used, expired, or never was.
+
+    Attack: two requests with one ticket at the same instant. One statement finds the
+    ticket and deletes it, so the database lets one of them have it.
+
+    Attack: the comparison's time tells how much of a guess was right. What is compared
+    is a hash, of which a guesser chooses no part.
+    """
+    row = session.execute(
+        sa.delete(Ticket)
+        .where(Ticket.ticket_hash == _hash(unverified_ticket), Ticket.expires_at > now)
+        .returning(Ticket.tenant_id, Ticket.account_id, Ticket.wanted)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Redeemed(
+        tenant_id=row.tenant_id, account_id=row.account_id, wanted=row.wanted
+    )
+
+
+def delete_expired(session: Session, *, now: datetime) -> None:
+    """Forget tickets that nobody came with in time."""
+    session.execute(sa.delete(Ticket).where(Ticket.expires_at <= now))
+
+
+def _hash(ticket: str) -> str:
+    return hashlib.sha256(ticket.encode("utf-8", "replace")).hexdigest()

@@ -1,19 +1,38 @@
 """One tenant's Jira, through its REST API: every call signed, none of them guessed.
 
-`calling` signs and sends; `issues` is what an answer says of an issue.
+`opening` knows by which door it is reached, `signing` what opens that door, `calling`
+sends; `proving` asks which site a token of Forge's opens; `issues` is what an answer
+says of an issue; `roles` asks who is in a project's role.
 """
 
-from app.jira.calling import Jira, JiraError, open_jira, segment
+from app.jira.calling import (
+    ODD,
+    Jira,
+    JiraError,
+    Standing,
+    TokenRefusedError,
+    segment,
+)
 from app.jira.issues import CREATED, Issue, StatusChange, instant, issue_of
+from app.jira.opening import lent, open_connect, open_jira
+from app.jira.proving import site_of
+from app.jira.roles import is_in_role
 
 __all__ = [
     "CREATED",
+    "ODD",
     "Issue",
     "Jira",
     "JiraError",
+    "Standing",
     "StatusChange",
+    "TokenRefusedError",
     "instant",
+    "is_in_role",
     "issue_of",
+    "lent",
+    "open_connect",
     "open_jira",
     "segment",
+    "site_of",
 ]

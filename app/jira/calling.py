@@ -5,21 +5,36 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from sqlalchemy.orm import Session
-
-from app import vault
-from app.crypto import Secret
 from app.http import Http, Request, Response, SendError
 from app.jira.issues import Issue, issue_of
-from app.runtime import Runtime
-from app.tenants import State, Tenant
-from app.tokens import ours
+from app.jira.signing import Signer
+from app.tenants import Door
 
 UNAUTHORIZED = 401
 RULES_PER_PAGE = 50
+
+ODD = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading an answer raises that has not the shape of one: that is no answer."""
+
+
+class Standing(StrEnum):
+    """Whether we have what opens a site's Jira."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    """Forge lends us tokens for this site, and has not sent the next one yet."""
+    GONE = "gone"
+    """The site is no active tenant."""
+
+    @property
+    def words(self) -> str:
+        if self is Standing.WAITING:
+            return "Forge's token for this site has expired, and the next has not come"
+        return "we hold no secret of this site"
 
 
 class JiraError(Exception):
@@ -39,19 +54,36 @@ class JiraError(Exception):
         return self.status in {UNAUTHORIZED, 403}
 
 
+class TokenRefusedError(JiraError):
+    """Jira refused Forge's token. Nothing was done; an event brings the next one."""
+
+    def __str__(self) -> str:
+        return "Jira takes Forge's token no more; the next one is awaited"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Jira:
     """Calls as the add-on. Methods raise `JiraError`, or `SendError` for no answer."""
 
     tenant_id: uuid.UUID
     base_url: str
-    app_key: str
-    secrets: Sequence[Secret]
+    """Where the REST API is: the site itself, or Forge's gateway to it."""
+    door: Door
+    signers: Sequence[Signer]
     """The newest first. Jira may not know it yet: on 401 the next one is tried."""
+    standing: Standing = Standing.READY
     http: Http
     now: Callable[[], datetime]
     answered: set[int] = field(default_factory=set)
-    """Which of `secrets` Jira has accepted, by position: 0 proves the newest (T5)."""
+    """Which of `signers` Jira has accepted, by position: 0 proves the newest (T5)."""
+    refusals: list[str] = field(default_factory=list)
+    """What Jira said when it refused what Forge's next token may open."""
+    generation: int | None = None
+    """Which of Forge's tokens it is called with, if with one of the app's."""
+    heard_at: datetime | None = None
+    """When an event of Forge's came last, for a site that has Forge."""
+    seconds: float | None = None
+    """How long one call may take; None: as long as any."""
 
     def issue(self, issue_id: str, *, properties: str = "") -> Issue:
         """Read an issue with all fields and the newest part of its history."""
@@ -118,29 +150,50 @@ class Jira:
         Only 2xx is an answer. A redirect is a failure: a renamed or suspended site
         sends one for everything, and nothing behind it was done.
         """
-        response = self._send(method, path, body)
+        response = self.answer(method, path, body=body)
         if not 200 <= response.status < 300:  # noqa: PLR2004
             raise _error(response)
         return _json(response)
 
+    def answer(self, method: str, path: str, *, body: Any = None) -> Response:  # noqa: ANN401
+        """Send one signed request; return the answer as it is, whatever its status.
+
+        Raise `TokenRefusedError` if another token of Forge's may open what this one
+        does not.
+        """
+        response = self._send(method, path, body)
+        if response.status == UNAUTHORIZED:
+            error = _error(response)
+            if self._is_token_refused(error):
+                self.refusals.append(str(error))
+                raise TokenRefusedError(error.status, error.message)
+        return response
+
+    def _is_token_refused(self, error: JiraError) -> bool:
+        """Say whether Jira refused the token itself, and another one will come.
+
+        The gateway answers 401 for a missing scope too; no other token has that.
+        """
+        renews = any(signer.renews for signer in self.signers)
+        is_scope = "scope" in error.message.casefold()
+        return renews and not is_scope
+
     def _send(self, method: str, path: str, body: object) -> Response:
         answer: Response | None = None
-        for position, secret in enumerate(self.secrets[:2]):
-            answer = self._send_signed(method, path, body, secret)
+        for position, signer in enumerate(self.signers[:2]):
+            answer = self._send_signed(method, path, body, signer)
             if answer.status != UNAUTHORIZED:
                 self.answered.add(position)
                 return answer
         if answer is None:
-            raise JiraError(UNAUTHORIZED, "we hold no secret of this site")
+            raise JiraError(UNAUTHORIZED, self.standing.words)
         return answer
 
     def _send_signed(
-        self, method: str, path: str, body: object, secret: Secret
+        self, method: str, path: str, body: object, signer: Signer
     ) -> Response:
-        token = ours.sign_for_jira(
-            secret, app_key=self.app_key, method=method, path=path, now=self.now()
-        )
-        headers = {"Authorization": f"JWT {token}", "Accept": "application/json"}
+        authorization = signer.authorization(method, path, now=self.now())
+        headers = {"Authorization": authorization, "Accept": "application/json"}
         data = b""
         if body is not None:  # a GET with a body is answered 403
             data = json.dumps(body).encode()
@@ -151,28 +204,9 @@ class Jira:
             headers=headers,
             body=data,
             tenant_id=self.tenant_id,
+            seconds=self.seconds,
         )
         return self.http.send(request)
-
-
-def open_jira(session: Session, runtime: Runtime, tenant_id: uuid.UUID) -> Jira:
-    """Return the tenant's Jira with the secrets that are good now.
-
-    Of a tenant that is not active it has no secret, so every call ends in 401.
-    """
-    tenant = session.get_one(Tenant, tenant_id)
-    active = tenant.state is State.ACTIVE
-    opened = vault.accepted(
-        session, runtime.keyring, tenant.shared_secret, now=runtime.now()
-    )
-    return Jira(
-        tenant_id=tenant_id,
-        base_url=tenant.base_url,
-        app_key=runtime.settings.app_key,
-        secrets=[version.secret for version in opened] if active else [],
-        http=runtime.http,
-        now=runtime.now,
-    )
 
 
 def segment(text: str) -> str:

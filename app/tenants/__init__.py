@@ -12,13 +12,22 @@ from app.tenants.installing import (
     uninstall,
 )
 from app.tenants.reaching import note_answer, note_refusal, note_silence
-from app.tenants.sites import check_site
+from app.tenants.sites import admitted, check_site, is_unlisted
 from app.tenants.standing import (
     approve,
     find,
+    find_identity,
+    find_identity_of,
+    former_accounts,
     get_calling,
+    leave,
+    live_identity,
+    lock,
+    note,
     prove,
+    refuse_inactive,
     refuse_unless_active,
+    supersede,
 )
 from app.tenants.tables import Door, LifecycleToken, State, Tenant, TenantIdentity
 
@@ -29,17 +38,28 @@ __all__ = [
     "State",
     "Tenant",
     "TenantIdentity",
+    "admitted",
     "approve",
     "check_site",
     "find",
+    "find_identity",
+    "find_identity_of",
     "forget_departed",
     "forget_expired_tokens",
+    "former_accounts",
     "get_calling",
     "install",
+    "is_unlisted",
+    "leave",
+    "live_identity",
+    "lock",
+    "note",
     "note_answer",
     "note_refusal",
     "note_silence",
     "prove",
+    "refuse_inactive",
     "refuse_unless_active",
+    "supersede",
     "uninstall",
 ]

@@ -7,15 +7,14 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import keys, vault
+from app import vault
 from app.crypto import Keyring, Secret
 from app.db import new_id
 from app.settings import Settings
 from app.tenants import standing
 from app.tenants.sites import admitted, is_unlisted
 from app.tenants.tables import Door, LifecycleToken, State, Tenant, TenantIdentity
-from app.tokens.checks import LEEWAY, Reason, Refused
-from app.tokens.connect import Verified
+from app.tokens.checks import LEEWAY, Reason, Refused, Verified
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +47,19 @@ def install(
     secret or another site. Hence: the same token is answered again only with what it
     first came with, and one older than the last applied changes nothing.
     """
-    tenant = standing.find_locked(session, body.client_key)
+    tenant = standing.lock(session, standing.find(session, body.client_key))
     if tenant and _seen(session, verified, body.fingerprint):
         return tenant
     if tenant and verified.issued_at < tenant.lifecycle_at:
         standing.note(session, tenant, "install-too-late", now=now)
         return tenant
     tenant = tenant or _create(session, body, now=now)
-    grace = _grace(session, tenant, settings, now=now)
     if tenant.state is not State.ACTIVE or is_unlisted(settings, body.base_url):
         tenant.state = admitted(settings, body.base_url)
     _describe(tenant, body, verified, now=now)
-    session.flush()  # the vault's rows point at the tenant
+    session.flush()  # the names and the vault's rows point at the tenant
+    came_back = _reopen(session, tenant, body.client_key, now=now)
+    grace = timedelta(minutes=0 if came_back else settings.secret_grace_minutes)
     secret, owner = body.shared_secret, tenant.shared_secret
     generation = vault.put(session, keyring, owner, secret, now=now, grace=grace)
     _remember(session, tenant, body.fingerprint, verified)
@@ -87,32 +87,37 @@ def uninstall(
     Return the tenant, or None for a site that never installed us: there is nothing
     to close, and Jira is content.
     """
-    tenant = standing.find_locked(session, verified.issuer)
-    if tenant is None or _seen(session, verified, ""):
+    identity = standing.find_identity(session, verified.issuer, Door.CONNECT)
+    if identity is None:
+        return None
+    tenant = session.get_one(Tenant, identity.tenant_id, with_for_update=True)
+    if _seen(session, verified, ""):
         return tenant
     if verified.issued_at < tenant.lifecycle_at:
         # Uninstalls and installs travel independently ("Lifecycle", Connect).
         standing.note(session, tenant, "uninstall-too-late", now=now)
         return tenant
-    tenant.state, tenant.uninstalled_at = State.UNINSTALLED, now
     tenant.lifecycle_at = verified.issued_at
     until = now + timedelta(days=settings.secret_retention_days)
     vault.expire(session, tenant.shared_secret, at=until)
-    keys.end(session, tenant.id, now=now)
+    has_left = standing.leave(session, identity, now=now)
     _remember(session, tenant, "", verified)
-    standing.note(session, tenant, "uninstalled", now=now)
+    kind = "uninstalled" if has_left else "connect-uninstalled"
+    standing.note(session, tenant, kind, now=now)
     return tenant
 
 
-def _grace(
-    session: Session, tenant: Tenant, settings: Settings, *, now: datetime
-) -> timedelta:
-    """Return how long the secret of before is still accepted."""
-    if tenant.state is State.UNINSTALLED:
-        # The uninstall killed every version; none of them comes back with the site.
-        vault.expire(session, tenant.shared_secret, at=now)
-        return timedelta(0)
-    return timedelta(minutes=settings.secret_grace_minutes)
+def _reopen(
+    session: Session, tenant: Tenant, client_key: str, *, now: datetime
+) -> bool:
+    """Let the site's name be good again; return whether it had ended."""
+    identity = standing.find_identity(session, client_key, Door.CONNECT)
+    if identity is None or identity.ended_at is None:
+        return False
+    identity.ended_at = None
+    # The uninstall killed every version; none of them comes back with the site.
+    vault.expire(session, tenant.shared_secret, at=now)
+    return True
 
 
 def _describe(

@@ -11,31 +11,90 @@ from app.tenants.tables import Door, State, Tenant, TenantIdentity
 from app.tokens.checks import Reason, Refused
 
 
-def find(session: Session, client_key: str) -> Tenant | None:
-    """Return the tenant of this client key, in whatever state it is."""
+def find(
+    session: Session, external_id: str, door: Door = Door.CONNECT
+) -> Tenant | None:
+    """Return the tenant of this name at this door, in whatever state it is."""
+    identity = find_identity(session, external_id, door)
+    return session.get_one(Tenant, identity.tenant_id) if identity else None
+
+
+def find_identity(
+    session: Session, external_id: str, door: Door
+) -> TenantIdentity | None:
+    """Return what is known of this name, also if it ended."""
     return session.scalar(
-        sa.select(Tenant)
-        .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
-        .where(
-            TenantIdentity.door == Door.CONNECT,
-            TenantIdentity.external_id == client_key,
+        sa.select(TenantIdentity).where(
+            TenantIdentity.door == door, TenantIdentity.external_id == external_id
         )
     )
 
 
-def find_locked(session: Session, client_key: str) -> Tenant | None:
+def find_identity_of(
+    session: Session, tenant_id: uuid.UUID, door: Door
+) -> TenantIdentity | None:
+    """Return a name of the tenant at this door, also one that ended."""
+    return session.scalar(
+        sa.select(TenantIdentity)
+        .where(TenantIdentity.tenant_id == tenant_id, TenantIdentity.door == door)
+        .limit(1)
+    )
+
+
+def live_identity(
+    session: Session, tenant_id: uuid.UUID, door: Door
+) -> TenantIdentity | None:
+    """Return the tenant's name at this door, if the app is installed by it now."""
+    return session.scalar(
+        sa.select(TenantIdentity).where(
+            TenantIdentity.tenant_id == tenant_id,
+            TenantIdentity.door == door,
+            TenantIdentity.ended_at.is_(None),
+        )
+    )
+
+
+def former_accounts(
+    session: Session, tenant_id: uuid.UUID, door: Door
+) -> frozenset[str]:
+    """Return as whom we acted before we came through this door.
+
+    By names that ended, and by Connect where Forge is open too: Forge is what stays.
+    """
+    is_over: sa.ColumnElement[bool] = TenantIdentity.ended_at.is_not(None)
+    if door is Door.FORGE:
+        is_over = sa.or_(is_over, TenantIdentity.door == Door.CONNECT)
+    found = sa.select(TenantIdentity.account_id).where(
+        TenantIdentity.tenant_id == tenant_id, is_over
+    )
+    live = live_identity(session, tenant_id, door)
+    own = {None, live.account_id if live else None}
+    return frozenset(a for a in session.scalars(found) if a is not None) - own
+
+
+def lock(session: Session, tenant: Tenant | None) -> Tenant | None:
     """Return the tenant, to be changed: two lifecycle calls at once take turns."""
-    tenant = find(session, client_key)
     if tenant is not None:
         session.refresh(tenant, with_for_update=True)
     return tenant
 
 
-def get_calling(session: Session, client_key: str) -> Tenant:
+def get_calling(
+    session: Session, external_id: str, door: Door = Door.CONNECT
+) -> Tenant:
     """Return the tenant that may call now; raise `Refused` for every other."""
-    tenant = find(session, client_key)
-    if tenant is None:
-        raise Refused(Reason.UNKNOWN_TENANT, client_key)
+    identity = find_identity(session, external_id, door)
+    if identity is None:
+        raise Refused(Reason.UNKNOWN_TENANT, external_id)
+    tenant = session.get_one(Tenant, identity.tenant_id)
+    if identity.ended_at is not None:
+        raise Refused(Reason.TENANT_UNINSTALLED, tenant.base_url)
+    refuse_inactive(tenant)
+    return tenant
+
+
+def refuse_inactive(tenant: Tenant) -> None:
+    """Refuse for a tenant that nobody may call in the name of."""
     match tenant.state:
         case State.PENDING:
             raise Refused(Reason.TENANT_PENDING, tenant.base_url)
@@ -44,21 +103,42 @@ def get_calling(session: Session, client_key: str) -> Tenant:
         case State.SUPERSEDED:
             raise Refused(Reason.TENANT_SUPERSEDED, tenant.base_url)
         case State.ACTIVE:
-            return tenant
+            return
 
 
-def refuse_unless_active(session: Session, tenant_id: uuid.UUID) -> None:
-    """Refuse for a tenant that left between the guard and this transaction."""
+def refuse_unless_active(session: Session, tenant_id: uuid.UUID, door: Door) -> None:
+    """Refuse for a tenant that left by this door since the guard let it in."""
     tenant = session.get_one(Tenant, tenant_id, with_for_update={"read": True})
-    if tenant.state is not State.ACTIVE:
+    is_gone = live_identity(session, tenant_id, door) is None
+    if tenant.state is not State.ACTIVE or is_gone:
         raise Refused(Reason.TENANT_UNINSTALLED, tenant.base_url)
+
+
+def leave(session: Session, identity: TenantIdentity, *, now: datetime) -> bool:
+    """Let a name of a tenant end; return whether the tenant left with it.
+
+    A site that goes over from Connect to Forge loses one name and keeps the other.
+    """
+    identity.ended_at = identity.ended_at or now
+    session.flush()
+    others = sa.select(TenantIdentity.id).where(
+        TenantIdentity.tenant_id == identity.tenant_id,
+        TenantIdentity.ended_at.is_(None),
+    )
+    if session.scalar(others.limit(1)) is not None:
+        return False
+    tenant = session.get_one(Tenant, identity.tenant_id)
+    tenant.state, tenant.uninstalled_at = State.UNINSTALLED, now
+    keys.end(session, tenant.id, now=now)
+    return True
 
 
 def prove(session: Session, tenant_id: uuid.UUID, *, now: datetime) -> None:
     """Note that the site accepted a call signed with the newest secret that we hold.
 
     A site import gives one URL a second client key. The newest proven tenant is the
-    site; the one before stops calling. Their data are never merged (rule T5).
+    site; the one before stops calling. Their data are never merged (rule T5). A site
+    that is known by Forge only is no former one: two doors to one site are no import.
     """
     tenant = session.get_one(Tenant, tenant_id)
     if tenant.proven_at is None:
@@ -72,11 +152,21 @@ def prove(session: Session, tenant_id: uuid.UUID, *, now: datetime) -> None:
         Tenant.id != tenant.id,
         Tenant.state == State.ACTIVE,
         Tenant.installed_at <= tenant.installed_at,
+        sa.exists().where(
+            TenantIdentity.tenant_id == Tenant.id,
+            TenantIdentity.door == Door.CONNECT,
+            TenantIdentity.ended_at.is_(None),
+        ),
     )
     for other in session.scalars(former):
-        other.state = State.SUPERSEDED
-        keys.end(session, other.id, now=now)
-        note(session, other, "superseded", now=now, base_url=other.base_url)
+        supersede(session, other, now=now)
+
+
+def supersede(session: Session, tenant: Tenant, *, now: datetime) -> None:
+    """Stop calling and signing for a tenant: another has proven to be its site."""
+    tenant.state = State.SUPERSEDED
+    keys.end(session, tenant.id, now=now)
+    note(session, tenant, "superseded", now=now, base_url=tenant.base_url)
 
 
 def approve(session: Session, tenant: Tenant, *, actor: str, now: datetime) -> bool:

@@ -18,6 +18,7 @@ class Door(StrEnum):
     """Which way a tenant's identity comes in."""
 
     CONNECT = "connect"
+    FORGE = "forge"
     WATCHDOG = "watchdog"
     """No way in for anybody: runs that we began ourselves, for a held ticket."""
 
@@ -57,6 +58,11 @@ class Tenant(Base):
     """Looks of the watchdog in a row that Jira did not answer."""
 
     @property
+    def site_url(self) -> str:
+        """Where people see it."""
+        return self.display_url or self.base_url
+
+    @property
     def shared_secret(self) -> Owner:
         """Where the vault keeps what Jira shared with us."""
         return Owner(self.id, SHARED_SECRET)
@@ -69,7 +75,11 @@ class Tenant(Base):
 
 
 class TenantIdentity(Base):
-    """A name by which a door knows a tenant; it survives renames and re-installs."""
+    """A name by which a door knows a tenant; it survives renames.
+
+    One that ended stays, so that nobody is let in by it, nor given it. The tenant
+    itself leaves with its last one.
+    """
 
     __tablename__ = "tenant_identity"
 
@@ -77,8 +87,24 @@ class TenantIdentity(Base):
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Tenant.id), index=True)
     door: Mapped[Door]
     external_id: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    """Since when the app is no longer installed by this name."""
+    account_id: Mapped[str | None]
+    """As whom Jira lets us act through this door, once it told us."""
 
-    __table_args__ = (sa.UniqueConstraint("door", "external_id"),)
+    __table_args__ = (
+        sa.UniqueConstraint("door", "external_id"),
+        sa.UniqueConstraint("tenant_id", "id"),
+        # A site has one name at a door at a time.
+        sa.Index(
+            "uq_tenant_identity_tenant_id_door",
+            "tenant_id",
+            "door",
+            unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+    )
 
 
 class LifecycleToken(Base):

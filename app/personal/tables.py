@@ -1,4 +1,4 @@
-"""What we keep of a person: where his account id stands, given out and erased."""
+"""What is stored of a wish that a person's account id be forgotten."""
 
 import uuid
 from datetime import datetime

@@ -1,8 +1,4 @@
-"""What an hour of a site came to: counted once it is over, kept when the rest is gone.
-
-A page that shows a week would otherwise read every run of it. An hour that is not
-counted yet is counted when somebody looks.
-"""
+"""What is stored of an hour, and of how far the hours are counted."""
 
 import uuid
 from datetime import datetime
@@ -24,6 +20,7 @@ class Hour(Base):
     )
     begins_at: Mapped[datetime] = mapped_column(primary_key=True)
     verified: Mapped[int]
+    """Calls of Jira's that were verified and recorded."""
     duplicates: Mapped[int]
     """Verified calls that were seen before: answered, and not carried out again."""
     refused: Mapped[int]

@@ -1,0 +1,107 @@
+"""Which way a tenant's Jira is reached now: Forge's token, or Connect's secret."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from app import forge, tenants, vault
+from app.crypto import Secret
+from app.jira.calling import Jira, Standing
+from app.jira.signing import AccessToken, SharedSecret, Signer
+from app.runtime import Runtime
+from app.tenants import Door, State, Tenant
+
+LEARNING_SECONDS = 1.2
+"""How long each question about a new token may take: there are three, and Forge waits
+five seconds for the answer to its event."""
+
+NOBODY = uuid.UUID(int=0)
+"""Stands for a site that is only just becoming a tenant: no exception is for it."""
+
+
+def open_jira(
+    session: Session,
+    runtime: Runtime,
+    tenant_id: uuid.UUID,
+    *,
+    user_token: Secret | None = None,
+) -> Jira:
+    """Return the tenant's Jira with what is good now.
+
+    A site that has both doors is reached by Forge as long as Forge lends us a token: it
+    is the one that stays. Of a tenant that is not active nothing is good, so every call
+    ends in 401. With `user_token` the calls are that person's, who came through Forge.
+    """
+    tenant = session.get_one(Tenant, tenant_id)
+    if tenant.state is not State.ACTIVE:
+        return _opened(runtime, tenant, Door.CONNECT, tenant.base_url, [])
+    access = forge.find_access(session, runtime.keyring, tenant_id, now=runtime.now())
+    token = user_token or (access.token if access else None)
+    if access is None or token is None:
+        secrets = _secrets(session, runtime, tenant, renews=access is not None)
+        jira = _opened(runtime, tenant, Door.CONNECT, tenant.base_url, secrets)
+        if access is None:
+            return jira
+        without = jira.standing if secrets else Standing.WAITING
+        return replace(jira, standing=without, heard_at=access.heard_at)
+    generation = None if user_token else access.generation
+    signer = AccessToken(token=token, renews=user_token is None)
+    jira = _opened(runtime, tenant, Door.FORGE, access.api_base_url, [signer])
+    return replace(jira, generation=generation, heard_at=access.heard_at)
+
+
+def _opened(
+    runtime: Runtime,
+    tenant: Tenant,
+    door: Door,
+    base_url: str,
+    signers: Sequence[Signer],
+) -> Jira:
+    return Jira(
+        tenant_id=tenant.id,
+        base_url=base_url,
+        door=door,
+        signers=signers,
+        standing=Standing.READY if signers else Standing.GONE,
+        http=runtime.http,
+        now=runtime.now,
+    )
+
+
+def lent(runtime: Runtime, api_base_url: str, token: Secret) -> Jira:
+    """Return a site's Jira for a token that Forge has just brought, unproven still."""
+    return Jira(
+        tenant_id=NOBODY,
+        base_url=api_base_url,
+        door=Door.FORGE,
+        signers=[AccessToken(token=token, renews=False)],
+        seconds=LEARNING_SECONDS,
+        http=runtime.http,
+        now=runtime.now,
+    )
+
+
+def open_connect(session: Session, runtime: Runtime, tenant: Tenant) -> Jira | None:
+    """Return the tenant's Jira by Connect's secret alone; None if it has no such."""
+    is_active = tenant.state is State.ACTIVE
+    secrets = _secrets(session, runtime, tenant) if is_active else []
+    if not secrets:
+        return None
+    return _opened(runtime, tenant, Door.CONNECT, tenant.base_url, secrets)
+
+
+def _secrets(
+    session: Session, runtime: Runtime, tenant: Tenant, *, renews: bool = False
+) -> Sequence[Signer]:
+    if tenants.live_identity(session, tenant.id, Door.CONNECT) is None:
+        return []
+    opened = vault.accepted(
+        session, runtime.keyring, tenant.shared_secret, now=runtime.now()
+    )
+    app_key = runtime.settings.app_key
+    return [
+        SharedSecret(secret=each.secret, app_key=app_key, renews=renews)
+        for each in opened
+    ]
