@@ -1,10 +1,12 @@
 """What a receiver's answer means, and when to try again."""
 
+import json
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import Any
 
 from app.destinations.tables import Pace
 from app.http import ForbiddenError, Response, SendError
@@ -50,6 +52,10 @@ class Judged:
     status: int | None = None
     wait: timedelta = timedelta(0)
     """The least that the next attempt has to wait."""
+    reference: str = ""
+    """What the receiver calls what it began, where it says so."""
+    url: str = ""
+    """Where people see it there."""
 
 
 def judge(answer: Response | SendError, *, now: datetime) -> Judged:
@@ -90,6 +96,15 @@ def next_attempt(
     shift = random.uniform(-JITTER, JITTER)  # noqa: S311 -- spreads load, guards nothing
     # Never sooner than asked: a receiver that said "in a minute" meant it.
     return now + max(base * (1 + shift), least * (1 + abs(shift)))
+
+
+def as_object(answer: Response) -> dict[str, Any]:
+    """Return the object that an answer is; an empty one for anything else."""
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _verdict(status: int) -> Verdict:

@@ -5,8 +5,9 @@ import uuid
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.audit import Change
 from app.db import insert_once, new_id
-from app.destinations.keeping import Change, get, note
+from app.destinations.keeping import get, note
 from app.destinations.tables import Approval, Destination, DestinationState
 
 

@@ -6,12 +6,27 @@ credential, once changed, clears it.
 """
 
 import re
-from typing import Annotated, Any
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
-from app.destinations.tables import Kind, Pace, Signing
+from app.destinations.attempting import Form
+from app.destinations.connector import Connector
+from app.destinations.connectors import CONNECTORS
+from app.destinations.tables import Pace, Signing
+from app.http import refuse_odd
 
 MAX_HEADERS = 10
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", re.ASCII)
@@ -46,8 +61,15 @@ class Definition(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     name: str = Field(min_length=1, max_length=80)
-    kind: Kind = Kind.WEBHOOK
-    url: str = Field(min_length=1, max_length=2000)
+    kind: str = "webhook"
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """What the kind lets an admin choose; judged by its own model."""
+    credentials: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """New values by name; one that is left out keeps the value that is there."""
+    listener_id: uuid.UUID | None = None
+    """Who may answer to its deliveries; empty if nobody may."""
+    url: str = Field(default="", max_length=2000, validate_default=True)
+    """Of a webhook; every other kind has its own."""
     signing: Signing = Signing.KEY_SET
     audience: str = Field(default="", max_length=180, pattern=r"^[!-~]*$")
     """Empty: the address up to its "?". Google takes fewer than 180 characters."""
@@ -60,15 +82,81 @@ class Definition(BaseModel):
     per_minute: int = Field(default=60, ge=1, le=6000)
     is_protected: bool = False
 
+    @field_validator("kind")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        if value not in CONNECTORS:
+            raise ValueError("choose one of the kinds that are offered")
+        return value
+
+    @field_validator("listener_id", mode="before")
+    @classmethod
+    def _empty_is_nobody(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _is_whole_of_its_kind(self) -> Self:
+        if found := [*unfit(self.kind, self.settings, self.credentials)]:
+            raise ValueError("; ".join(f"{each.key}: {each.message}" for each in found))
+        if not self.connector.mints and (self.headers or self.audience):
+            raise ValueError("only a webhook has an audience and headers")
+        if self.honours_delivery_id and not self.connector.may_repeat:
+            # Attack, or accident: a build that got no clear answer is started twice.
+            raise ValueError("what this kind begins is never begun twice")
+        return self
+
+    @property
+    def connector(self) -> Connector[Any, Any]:
+        """What knows this kind."""
+        return CONNECTORS[self.kind]
+
+    @property
+    def chosen(self) -> Form:
+        """The settings of its kind, judged."""
+        chosen: Form = self.connector.settings_form.model_validate(self.settings)
+        return chosen
+
+    @property
+    def given(self) -> Form | None:
+        """The new credentials of its kind; None if some of them are kept."""
+        try:
+            given: Form = self.connector.credentials_form.model_validate(
+                {name: text for name, text in self.credentials.items() if text}
+            )
+        except ValidationError:
+            return None
+        return given
+
+    @property
+    def address(self) -> str:
+        """Where it is, without what stands for a credential."""
+        connector = self.connector
+        return self.url if connector.mints else connector.url(self.chosen, None)
+
+    def reaches_another(self, url: str) -> bool:
+        """Say whether this leads to another receiver than `url` does (rule T8).
+
+        Attack: behind one gateway, another path is another's; so of a kind that is
+        given a credential, the whole address counts.
+        """
+        if self.connector.mints:
+            return reaches_another(url, self.address)
+        return url.rstrip("/") != self.address.rstrip("/")
+
+    @field_validator("url")
+    @classmethod
+    def _is_there(cls, value: str, info: ValidationInfo) -> str:
+        is_webhook = info.data.get("kind", "webhook") == "webhook"
+        if is_webhook and not value:
+            raise ValueError("it is empty")
+        if value and not is_webhook:
+            raise ValueError("only a webhook has an address of its own")
+        return value
+
     @field_validator("url")
     @classmethod
     def _is_whole(cls, value: str) -> str:
-        if "{{" in value or "{%" in value:
-            raise ValueError("an address holds no templates: what varies is an input")
-        if "#" in value:
-            raise ValueError("an address of a destination has no part after “#”")
-        if not value.isascii() or not value.isprintable():
-            raise ValueError("write the address in ASCII")
+        refuse_odd(value)
         return value
 
     @field_validator("project_ids")
@@ -88,6 +176,62 @@ class Definition(BaseModel):
         for name, text in value.items():
             _check_header(name, text)
         return value
+
+
+class Unfit(NamedTuple):
+    """What is wrong with a form: where, and in an admin's words."""
+
+    key: str
+    message: str
+
+
+def unfit(
+    kind: str, settings: Mapping[str, Any], credentials: Mapping[str, Any]
+) -> Iterator[Unfit]:
+    """Yield what does not fit the kind's forms; none of it quotes a credential (T8).
+
+    A credential that is not given may be there already: whether it is, is judged where
+    it is kept.
+    """
+    connector = CONNECTORS.get(kind)
+    if connector is None:
+        return
+    judged: list[Form] = []
+    for prefix, form, given in (
+        ("settings", connector.settings_form, settings),
+        ("credentials", connector.credentials_form, credentials),
+    ):
+        try:
+            judged.append(form.model_validate(dict(given)))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                if prefix == "credentials" and detail["type"] == "missing":
+                    continue
+                name = str(detail["loc"][0])[:80] if detail["loc"] else ""
+                yield Unfit(f"{prefix}.{name}".rstrip("."), _message(detail))
+    if len(judged) == 2 and (words := connector.misfit(*judged)):  # noqa: PLR2004
+        first = next(iter(connector.credentials_form.model_fields))
+        yield Unfit(f"credentials.{first}", words)
+
+
+_MESSAGES = {
+    "missing": "it is missing",
+    "string_too_short": "it is empty",
+    "string_pattern_mismatch": "it is not what the hint below it describes",
+    "extra_forbidden": "this key is unknown",
+    "literal_error": "choose one of those that are offered",
+}
+
+
+def _message(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "string_too_long" | "too_long":
+            return f"this is too long: at most {context['max_length']}"
+        case kind:
+            return _MESSAGES.get(kind, "this is not what belongs here")
 
 
 def _check_header(name: str, text: str | None) -> None:

@@ -10,11 +10,39 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 EVENT_TYPE = "countersign.workflow.transitioned.v1"
 TEST_TYPE = "countersign.test.v1"
+TEST_SUFFIX = ":test"
+"""Behind the `sub` of a test event (rule T7)."""
 CONTENT_TYPE = "application/cloudevents+json"
+TEST_WORDS = "Countersign was asked to see whether this destination works."
+
+
+class Progress(StrEnum):
+    """How far a run is, for a receiver that shows that; in Jira's own words."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+
+    @property
+    def rank(self) -> int:
+        """What comes later is greater."""
+        return min(list(Progress).index(self), 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerTo:
+    """Where the receiver may say how it ended, and the key it needs for that (T17)."""
+
+    url: str
+    """The listener that the destination names."""
+    key: str = field(repr=False)
+    """Good once, and sent with this delivery only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +64,22 @@ class Delivery:
     """What Jira confirmed (worker/confirming.py); empty for a test."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     replay_of: uuid.UUID | None = None
+    answer: AnswerTo | None = None
+    """Where an answer is awaited; None if nobody waits."""
+    site_url: str = ""
+    """Where people see the site."""
+    made_at: datetime | None = None
+    """When its message is made, which is then kept."""
+    progress: Progress = Progress.PENDING
+    """How far the run is, where that is what it tells (`Connector.follows`)."""
+    shown_at: str = ""
+    """Where people see what the run started, if a receiver said so."""
+
+    @property
+    def issue_url(self) -> str:
+        """Where people see the issue; without the site if that is not known."""
+        browse = f"browse/{self.facts['issue_key']}"
+        return f"{self.site_url}/{browse}" if self.site_url else browse
 
     @property
     def is_test(self) -> bool:
@@ -48,13 +92,18 @@ def issuer(base_url: str, tenant_id: uuid.UUID) -> str:
 
 
 def subject(delivery: Delivery) -> str:
-    """Return `sub`: ids only, as names get recycled; 127 bytes for Google."""
-    parts = (
-        f"tenant:{delivery.tenant_id}",
-        f"project:{delivery.project_id}",
-        f"destination:{delivery.destination_id}",
+    """Return a delivery's `sub`."""
+    sub = subject_of(
+        delivery.tenant_id, delivery.project_id, destination_id=delivery.destination_id
     )
-    return ":".join(parts) + (":test" if delivery.is_test else "")
+    return sub + (TEST_SUFFIX if delivery.is_test else "")
+
+
+def subject_of(
+    tenant_id: uuid.UUID, project_id: str, *, destination_id: uuid.UUID
+) -> str:
+    """Return `sub`: ids only, as names get recycled; 127 bytes for Google."""
+    return f"tenant:{tenant_id}:project:{project_id}:destination:{destination_id}"
 
 
 def claims(delivery: Delivery, *, base_url: str, audience: str) -> dict[str, Any]:
@@ -88,26 +137,33 @@ def claims(delivery: Delivery, *, base_url: str, audience: str) -> dict[str, Any
 
 def message(delivery: Delivery, *, base_url: str) -> bytes:
     """Return the body. Source: CloudEvents 1.0, JSON event format, structured mode."""
-    envelope = {
+    whole = envelope(delivery, base_url=base_url) | {
+        "type": TEST_TYPE if delivery.is_test else EVENT_TYPE,
+        "datacontenttype": "application/json",
+        "data": data(delivery),
+    }
+    if delivery.issue_id:
+        whole["subject"] = f"issue/{delivery.issue_id}"
+    return json.dumps(whole, ensure_ascii=False, sort_keys=True).encode()
+
+
+def envelope(delivery: Delivery, *, base_url: str) -> dict[str, Any]:
+    """Return what every CloudEvent of ours says of itself, whatever it tells."""
+    return {
         "specversion": "1.0",
         "id": str(delivery.id),
         "source": issuer(base_url, delivery.tenant_id),
-        "type": TEST_TYPE if delivery.is_test else EVENT_TYPE,
         "time": delivery.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "data": _data(delivery),
     }
-    if delivery.issue_id:
-        envelope["subject"] = f"issue/{delivery.issue_id}"
-    return json.dumps(envelope, ensure_ascii=False, sort_keys=True).encode()
 
 
-def _data(delivery: Delivery) -> dict[str, Any]:
+def data(delivery: Delivery) -> dict[str, Any]:
+    """Return what happened, in our own words: what a receiver of any format needs."""
     if delivery.is_test:
-        said = "Countersign was asked to see whether this destination works."
-        return {"test": True, "message": said, "environment": delivery.environment}
+        message = TEST_WORDS
+        return {"test": True, "message": message, "environment": delivery.environment}
     facts = delivery.facts
-    data = {
+    said = {
         "issue": {"id": delivery.issue_id, "key": facts["issue_key"]},
         "project": {"id": facts["project_id"], "key": facts["project_key"]},
         "from": {"id": facts["from_id"], "name": facts["from"]},
@@ -119,7 +175,32 @@ def _data(delivery: Delivery) -> dict[str, Any]:
         "inputs": dict(delivery.inputs),
         "reported": _reported(facts),
     }
-    return data | ({"replayOf": _id(delivery.replay_of)} if delivery.replay_of else {})
+    if delivery.answer is not None:
+        said["answer"] = {
+            "url": delivery.answer.url,
+            "answer_key": delivery.answer.key,
+        }
+    return said | ({"replayOf": _id(delivery.replay_of)} if delivery.replay_of else {})
+
+
+def reference(delivery: Delivery) -> dict[str, str]:
+    """Return what a build needs to be told of us, to name itself and to answer."""
+    found = {"delivery": str(delivery.id)}
+    if delivery.run_id is not None:
+        found["run"] = str(delivery.run_id)
+    if delivery.answer is not None:
+        found["answer_to"] = delivery.answer.url
+        found["answer_key"] = delivery.answer.key
+    return found
+
+
+def in_words(delivery: Delivery) -> str:
+    """Return what a delivery is about, in one line of plain text for people."""
+    if delivery.is_test:
+        return "A test by Countersign"
+    facts = delivery.facts
+    statuses = " → ".join(filter(None, (facts["from"], facts["to"])))
+    return f"{facts['issue_key']}: {facts['transition']} ({statuses})"
 
 
 def _reported(facts: Mapping[str, Any]) -> dict[str, Any]:

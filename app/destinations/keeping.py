@@ -1,22 +1,20 @@
 """Destinations as their admins keep them: made, changed, paused, deleted."""
 
-import base64
-import json
-import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, vault
+from app import audit, names, vault
+from app.audit import Change
 from app.crypto import Keyring, Secret
 from app.db import new_id
-from app.destinations import health, sending
-from app.destinations.defining import Definition, reaches_another
+from app.destinations import health, sealing
+from app.destinations.defining import Definition
 from app.destinations.tables import Destination, DestinationState, Signing
+from app.tenants import State, Tenant
 
 SECRET_GRACE = timedelta(hours=24)
 """How long a replaced secret still signs beside the new one, where both can."""
@@ -24,19 +22,6 @@ SECRET_GRACE = timedelta(hours=24)
 
 class NoSuchDestinationError(LookupError):
     """This tenant has no such destination."""
-
-
-class NameTakenError(ValueError):
-    """Another destination of this tenant has this name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """Who changes something, and when."""
-
-    tenant_id: uuid.UUID
-    actor: str
-    now: datetime
 
 
 def get(
@@ -74,11 +59,19 @@ def listed(session: Session, tenant_id: uuid.UUID) -> Sequence[Destination]:
     ).all()
 
 
+def answered_by(
+    session: Session, tenant_id: uuid.UUID, listener_id: uuid.UUID
+) -> Sequence[Destination]:
+    """Return the tenant's destinations whose answers come by this listener."""
+    every = listed(session, tenant_id)
+    return [each for each in every if each.listener_id == listener_id]
+
+
 def create(
     session: Session, keyring: Keyring, change: Change, definition: Definition
 ) -> tuple[uuid.UUID, Secret | None]:
     """Add a destination; return its id, and its new secret to be shown once, if any."""
-    _refuse_taken(session, change.tenant_id, definition.name, None)
+    names.refuse_taken(session, Destination, change.tenant_id, definition.name)
     now = change.now
     destination = Destination(
         id=new_id(now),
@@ -88,11 +81,12 @@ def create(
     )
     _describe(destination, definition, now)
     session.add(destination)
-    session.flush()
+    names.flush(session, Destination, definition.name)
     health.create(session, destination, now=now)
-    _keep_headers(session, keyring, destination, definition, now)
-    secret = _fresh_secret(session, keyring, destination, now)
-    note(session, change, destination, "destination-created")
+    sealing.keep_headers(session, keyring, destination, definition, now)
+    sealing.keep_credentials(session, keyring, destination, definition, now)
+    secret = sealing.fresh_secret(session, keyring, destination, now)
+    note(session, change, destination, "destination-created", of_kind=definition.kind)
     return destination.id, secret
 
 
@@ -109,20 +103,25 @@ def change_to(
     be sent what the one before was trusted with: secret and headers are cleared.
     """
     destination = get(session, change.tenant_id, destination_id)
-    _refuse_taken(session, change.tenant_id, definition.name, destination_id)
-    # There is one kind so far; another one would be another receiver, too.
-    moved = reaches_another(destination.url, definition.url)
+    names.refuse_taken(
+        session, Destination, change.tenant_id, definition.name, but=destination_id
+    )
+    is_other = destination.kind != definition.kind
+    moved = is_other or definition.reaches_another(destination.url)
     resigned = destination.signing is not definition.signing
     if moved:
         vault.forget(session, destination.headers)
+        vault.forget(session, destination.credentials)
         destination.header_names = []
     if moved or resigned:
         vault.forget(session, destination.secret)
     _describe(destination, definition, change.now)
-    _keep_headers(session, keyring, destination, definition, change.now)
+    names.flush(session, Destination, definition.name)
+    sealing.keep_headers(session, keyring, destination, definition, change.now)
+    sealing.keep_credentials(session, keyring, destination, definition, change.now)
     secret = None
     if moved or resigned:
-        secret = _fresh_secret(session, keyring, destination, change.now)
+        secret = sealing.fresh_secret(session, keyring, destination, change.now)
     note(session, change, destination, "destination-changed", cleared=moved)
     return secret
 
@@ -137,7 +136,9 @@ def renew_secret(
     destination = get(session, change.tenant_id, destination_id)
     two = destination.signing is Signing.WEBHOOK
     grace = SECRET_GRACE if two else timedelta(0)
-    secret = _fresh_secret(session, keyring, destination, change.now, grace=grace)
+    secret = sealing.fresh_secret(
+        session, keyring, destination, change.now, grace=grace
+    )
     if secret is not None:
         note(session, change, destination, "destination-secret-renewed")
     return secret
@@ -175,77 +176,40 @@ def delete(session: Session, change: Change, destination_id: uuid.UUID) -> None:
     """Delete it and forget its secrets; runs that name it still can."""
     destination = get(session, change.tenant_id, destination_id)
     destination.state, destination.changed_at = DestinationState.DELETED, change.now
+    # Who got its mail, for one, concerns nobody any more.
+    destination.settings = {}
     vault.forget(session, destination.secret)
     vault.forget(session, destination.headers)
+    vault.forget(session, destination.credentials)
     note(session, change, destination, "destination-deleted")
+
+
+def forget_departed(session: Session, *, before: datetime) -> None:
+    """Forget whom the mail of sites that left before went to, and so all of it."""
+    departed = sa.select(Tenant.id).where(
+        Tenant.state == State.UNINSTALLED, Tenant.uninstalled_at <= before
+    )
+    session.execute(
+        sa.update(Destination)
+        .where(Destination.kind == "email", Destination.tenant_id.in_(departed))
+        .values(state=DestinationState.DELETED, settings={})
+    )
 
 
 def _describe(destination: Destination, definition: Definition, now: datetime) -> None:
     destination.name, destination.kind = definition.name, definition.kind
-    destination.url, destination.signing = definition.url, definition.signing
+    destination.url, destination.signing = definition.address, definition.signing
+    destination.settings = definition.chosen.model_dump(mode="json")
+    destination.listener_id = definition.listener_id
     destination.audience = definition.audience
     destination.header_names = sorted(definition.headers)
     destination.project_ids = list(definition.project_ids)
     destination.environment, destination.pace = definition.environment, definition.pace
-    destination.honours_delivery_id = definition.honours_delivery_id
+    idempotent = definition.connector.is_idempotent
+    destination.honours_delivery_id = definition.honours_delivery_id or idempotent
     destination.per_minute = definition.per_minute
     destination.is_protected = definition.is_protected
     destination.changed_at = now
-
-
-def _keep_headers(
-    session: Session,
-    keyring: Keyring,
-    destination: Destination,
-    definition: Definition,
-    now: datetime,
-) -> None:
-    """Seal the new values, and of the old ones those that were not touched."""
-    kept = sending.headers_of(session, keyring, destination, now=now)
-    values = {
-        name: kept.get(name) if value is None else value
-        for name, value in definition.headers.items()
-    }
-    given = {name: value for name, value in values.items() if value is not None}
-    destination.header_names = sorted(given)
-    vault.forget(session, destination.headers)
-    if given:
-        sealed = Secret(json.dumps(given))
-        vault.put(session, keyring, destination.headers, sealed, now=now)
-
-
-def _fresh_secret(
-    session: Session,
-    keyring: Keyring,
-    destination: Destination,
-    now: datetime,
-    *,
-    grace: timedelta = timedelta(0),
-) -> Secret | None:
-    if destination.signing is Signing.KEY_SET:
-        return None
-    if destination.signing is Signing.SECRET:
-        secret = Secret(secrets.token_urlsafe(32))
-    else:
-        text = base64.b64encode(secrets.token_bytes(32)).decode()
-        secret = Secret(f"whsec_{text}")
-    vault.put(session, keyring, destination.secret, secret, now=now, grace=grace)
-    return secret
-
-
-def _refuse_taken(
-    session: Session, tenant_id: uuid.UUID, name: str, but: uuid.UUID | None
-) -> None:
-    other = session.scalar(
-        sa.select(Destination.id).where(
-            Destination.tenant_id == tenant_id,
-            Destination.name == name,
-            Destination.state != DestinationState.DELETED,
-            Destination.id != but if but else sa.true(),
-        )
-    )
-    if other is not None:
-        raise NameTakenError(f"another destination is called “{name}”")
 
 
 def note(

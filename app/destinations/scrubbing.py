@@ -5,6 +5,7 @@ headers; whoever may read the run's page then has the token and the key.
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
@@ -17,6 +18,10 @@ KEPT_HEAD = 8_000
 """Characters of a head that are kept."""
 
 HIDDEN = "(hidden)"
+_ANSWER_KEY = re.compile(r"(answer_key[^A-Za-z0-9]{1,12})[A-Za-z0-9_-]{16,}")
+"""Attack: a receiver echoes what came with the attempt before, whose key is still good
+(rule T17); of that one, nobody has more than its hash."""
+
 _SHORTEST = 6
 """Shorter texts are found everywhere, and are no credential."""
 
@@ -59,6 +64,7 @@ def scrub(text: str, credentials: Iterable[str]) -> str:
             continue
         for spelling in sorted(_spellings(credential), key=len, reverse=True):
             text = text.replace(spelling, HIDDEN)
+    text = _ANSWER_KEY.sub(rf"\1{HIDDEN}", text)
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 

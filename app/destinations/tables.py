@@ -12,12 +12,6 @@ from app.db import Base
 from app.vault import Owner
 
 
-class Kind(StrEnum):
-    """What sort of system it is; decides how a delivery is written and understood."""
-
-    WEBHOOK = "webhook"
-
-
 class Signing(StrEnum):
     """How a receiver can tell that a delivery is ours."""
 
@@ -56,10 +50,16 @@ class Destination(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey("tenant.id"))
     name: Mapped[str]
-    kind: Mapped[Kind]
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    """What sort of system it is: a key of `connectors.CONNECTORS`."""
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What its kind lets an admin choose; no credential is among it."""
+    listener_id: Mapped[uuid.UUID | None]
+    """Who may answer to its deliveries, where a rule waits for that (rule T17)."""
     state: Mapped[DestinationState]
     disabled_because: Mapped[str | None]
     url: Mapped[str]
+    """Where it is; of a kind with credentials, without what stands for one."""
     signing: Mapped[Signing]
     audience: Mapped[str]
     header_names: Mapped[list[Any]]
@@ -78,6 +78,9 @@ class Destination(Base):
 
     __table_args__ = (
         sa.UniqueConstraint("tenant_id", "id"),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "listener_id"], ["listener.tenant_id", "listener.id"]
+        ),
         sa.Index(
             "uq_destination_tenant_id_name",
             "tenant_id",
@@ -92,6 +95,11 @@ class Destination(Base):
     def secret(self) -> Owner:
         """Where the vault keeps what it shares with us."""
         return Owner(self.tenant_id, f"destination-secret:{self.id}")
+
+    @property
+    def credentials(self) -> Owner:
+        """Where the vault keeps what its kind needs to be let in, as a JSON object."""
+        return Owner(self.tenant_id, f"destination-credentials:{self.id}")
 
     @property
     def headers(self) -> Owner:

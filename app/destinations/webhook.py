@@ -1,0 +1,119 @@
+"""Kind: any receiver of a POST; the message is a CloudEvent, proven by us."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.destinations import cdevents, events
+from app.destinations.attempting import USER_AGENT, Form, NoCredentials, Signed, Target
+from app.destinations.connector import Connector
+from app.destinations.events import Delivery
+from app.destinations.tables import Signing
+from app.http import Request
+from app.tokens import ours
+
+
+class Settings(Form):
+    """What its messages look like; `{}` if it was set up before there was a choice."""
+
+    format: Literal["cloudevents", "cdevents"] = Field(
+        default="cloudevents",
+        title="Messages",
+        description="cloudevents: our own facts in a CloudEvent. cdevents: the same in"
+        f" a CDEvent (“ticket updated”, {cdevents.SPEC_VERSION}), such as Spinnaker"
+        " takes",
+    )
+
+
+class Webhook(Connector[Settings, NoCredentials]):
+    """Its address, audience, signing and headers are columns of the destination."""
+
+    kind = "webhook"
+    title = "Webhook"
+    about = "Any service that takes a POST: a CloudEvent with a token of ours"
+    mints = True
+    awaits = True
+    may_repeat = True
+    settings_form = Settings
+    credentials_form = NoCredentials
+
+    def url(self, settings: Settings, credentials: NoCredentials | None) -> str:
+        raise NotImplementedError("its address is the destination's own")
+
+    def inputs(self, settings: Settings) -> type[Form] | None:
+        del settings
+        return None
+
+    def body(self, settings: Settings, delivery: Delivery, *, base_url: str) -> str:
+        if settings.format == "cdevents":
+            return cdevents.message(delivery, base_url=base_url).decode()
+        return events.message(delivery, base_url=base_url).decode()
+
+    def prepare(
+        self,
+        target: Target[Settings, NoCredentials],
+        delivery: Delivery,
+        body: bytes,
+        *,
+        base_url: str,
+        now: datetime,
+    ) -> Signed:
+        """Make the request of one attempt: a fresh token, the same delivery id."""
+        said = events.claims(delivery, base_url=base_url, audience=target.audience)
+        token_id = secrets.token_urlsafe(16)
+        claims = ours.bind({**said, "jti": token_id}, body, now)
+        delivery_id = str(delivery.id)
+        headers = {
+            **target.headers,
+            "Content-Type": events.CONTENT_TYPE,
+            "User-Agent": USER_AGENT,
+            "Idempotency-Key": delivery_id,
+            "webhook-id": delivery_id,
+            **_proof(target, delivery_id, claims, body, now),
+        }
+        request = Request(method="POST", url=target.url, headers=headers, body=body)
+        signed = self.ready(request, target, delivery)
+        minted = {
+            "aud": target.audience,
+            "sub": said["sub"],
+            "jti": token_id,
+            "kid": target.signer.key_id if target.signer else None,
+            "signing": target.signing,
+            "delivery": delivery_id,
+            "run": said.get("run_id"),
+        }
+        return replace(signed, minted=minted)
+
+    def hidden(
+        self, target: Target[Settings, NoCredentials], headers: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        proofs = [headers.get("Authorization", "").removeprefix("Bearer ")]
+        proofs += headers.get("webhook-signature", "").split(" ")
+        kept = [*target.headers.values(), *(s.reveal() for s in target.secrets)]
+        return tuple(filter(None, (*proofs, *kept)))
+
+
+def _proof(
+    target: Target[Any, Any],
+    delivery_id: str,
+    claims: Mapping[str, Any],
+    body: bytes,
+    now: datetime,
+) -> dict[str, str]:
+    match target.signing:
+        case Signing.KEY_SET:
+            signer = target.signer
+            assert signer is not None  # noqa: S101 -- `open_target` sees to it
+            token = ours.sign_with_key(signer.private_key, signer.key_id, claims)
+            return {"Authorization": f"Bearer {token}"}
+        case Signing.SECRET:
+            token = ours.sign_with_secret(target.secrets[0], claims)
+            return {"Authorization": f"Bearer {token}"}
+        case Signing.WEBHOOK:
+            return ours.sign_webhook(
+                target.secrets, message_id=delivery_id, body=body, now=now
+            )
