@@ -1,8 +1,8 @@
 """The rule's JSON: parse, canonical text, hash, and what it does in one sentence.
 
 `conditions` says when a rule acts, `inventory` which rules Jira has, `knowing` what we
-know of each beside Jira's copy; `gates` are rules that hold the issue, and `soundness`
-says whether a hold holds.
+know of each beside Jira's copy, `outcomes` what came of it; `gates` are rules that hold
+the issue, and `soundness` says whether a hold holds.
 """
 
 from app.rules.conditions import ConditionError, Op, Row, When, holds, misfit

@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from app.steps import durations
+
 MODE = "gate"
 SHORTEST, LONGEST = timedelta(seconds=30), timedelta(days=7)
-
-_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
 
 
 class Hold(BaseModel):
@@ -28,19 +28,18 @@ class Hold(BaseModel):
     @field_validator("deadline")
     @classmethod
     def _sane(cls, value: str) -> str:
-        if not SHORTEST <= _length(value) <= LONGEST:
+        if not SHORTEST <= durations.length(value) <= LONGEST:
             raise ValueError("a deadline is from 30s to 7d")
         return value
 
     @property
     def wait(self) -> timedelta:
         """How long the issue may be in its hold."""
-        return _length(self.deadline)
+        return durations.length(self.deadline)
 
     def words(self) -> str:
         """Return the deadline as people say it: `30 minutes`."""
-        number, unit = int(self.deadline[:-1]), _UNITS[self.deadline[-1]]
-        return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+        return durations.words(self.deadline)
 
 
 def problems(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -59,5 +58,6 @@ def problems(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "hold", "only a rule that holds the issue has a hold"
 
 
-def _length(deadline: str) -> timedelta:
-    return int(deadline[:-1]) * timedelta(**{_UNITS[deadline[-1]] + "s": 1})
+def outwaited(hold: Hold, patience: timedelta | None) -> bool:
+    """Say whether a step waits for an answer when its issue is held no longer."""
+    return patience is not None and patience > hold.wait

@@ -145,7 +145,9 @@ def _entries(workflow: Mapping[str, Any]) -> list[Entry]:
     found = []
     for function in workflow.get("postFunctions") or []:
         stored = function.get("configuration") or {}
-        if not _is_ours(str(function.get("key"))) or stored.get("disabled"):
+        key = str(function.get("key"))
+        is_ours = descriptor.is_of_module(key, descriptor.POST_FUNCTION)
+        if not is_ours or stored.get("disabled"):
             continue
         value = stored.get("value")
         # Added in the editor and never saved: no rule yet, and its calls say the same.
@@ -161,9 +163,3 @@ def _entries(workflow: Mapping[str, Any]) -> list[Entry]:
         )
         found.append(entry)
     return found
-
-
-def _is_ours(key: str) -> bool:
-    # The classic form: `com.atlassian…__countersign-rule`.
-    own = descriptor.POST_FUNCTION
-    return key == own or key.endswith(f"__{own}")

@@ -23,6 +23,7 @@ from app.rules.conditions import When
 from app.rules.gates import Hold
 from app.steps import STEPS
 from app.steps.base import Step
+from app.steps.deliver import Deliver
 
 MAX_SIZE = 8 * 1024
 """Bytes of a rule: Jira keeps it for us, in the workflow."""
@@ -116,9 +117,18 @@ def parse(text: str) -> Rule:
     except ValidationError as error:
         problems = [*_problems(error, ()), *problems]
     else:
+        problems += _outwaited(rule)
         if not problems:
             return rule
     raise InvalidRuleError(problems)
+
+
+def _outwaited(rule: Rule) -> Iterator[Problem]:
+    for place, step in enumerate(rule.steps):
+        patience = step.patience if isinstance(step, Deliver) else None
+        if rule.hold is not None and gates.outwaited(rule.hold, patience):
+            message = f"the issue is held for {rule.hold.words()} only: wait no longer"
+            yield Problem(f"steps[{place}].wait", message)
 
 
 def canonical(rule: Rule) -> str:
@@ -135,8 +145,10 @@ def rule_hash(text: str) -> str:
     """Return the SHA-256 by which two texts of one rule are known to be the same.
 
     White space and the order of keys do not count: Jira, an import or a migration may
-    have written the JSON anew. A text that is no JSON is hashed as it is.
+    have written the JSON anew. A text that is no JSON is hashed as it is. A rule that
+    was never saved is no text to some of Jira's doors and an empty object to others.
     """
+    text = "" if text.strip() == "{}" else text
     with contextlib.suppress(InvalidRuleError, RecursionError):
         text = _compact(read_json(text, limit=None))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -92,8 +92,8 @@ def config_of(account: str, role: int | None) -> str:
 
 def _is_ours(condition: Mapping[str, Any], account: str) -> bool:
     key, stored = str(condition.get("key")), condition.get("configuration") or {}
-    own = descriptor.CONDITION
-    if stored.get("disabled") or not (key == own or key.endswith(f"__{own}")):
+    is_of_module = descriptor.is_of_module(key, descriptor.CONDITION)
+    if stored.get("disabled") or not is_of_module:
         return False
     try:
         config = json.loads(stored.get("value") or "")

@@ -1,13 +1,28 @@
 """Runs: a rule to carry out for a transition. Their table is the truth.
 
 `tables` says what is stored; `record` writes a call down at the door; `claims` takes a
-run in hand and `settling` notes what came of it, step by step; `lineage` knows which
-runs led to which; `resolving` takes a person's word where nobody else can tell;
-`replaying` carries out again what ended; `waiting` knows a delivery's turn; `listing`
-reads them for a page.
+run in hand, `confirming` notes what Jira said of it and `settling` what came of it,
+step by step; `lineage` knows which runs led to which; `resolving` takes a person's word
+where nobody else can tell; `replaying` carries out again what ended; `waiting` knows
+what a run rests for; `answering` hears how a delivery ended, `answered` is what was
+heard; `pruning` forgets what was kept long enough. For people, `finding` finds runs by
+what is asked for, `of_issue` those of one issue, `reading` reads one of them; `listing`
+says what is shown of each; `lately` knows how a destination's attempts went.
 """
 
+from app.runs import answering
+from app.runs.answered import ListedAnswer, Result, StepAnswer
+from app.runs.answering import key_hash, new_key
 from app.runs.claims import Claim, StepClaim, claim, taken_changes
+from app.runs.confirming import Confirmation, confirm, note_rule
+from app.runs.finding import (
+    CANDIDATES,
+    UNDER_WAY,
+    Page,
+    Wanted,
+    names_issue,
+    page,
+)
 from app.runs.lineage import (
     MAX_DEPTH,
     Parent,
@@ -23,6 +38,9 @@ from app.runs.listing import (
     find_exchange,
     latest,
 )
+from app.runs.of_issue import find_of_issue, of_issue
+from app.runs.pruning import forget_exchanges, forget_message, prune
+from app.runs.reading import Relative, WholeRun, get
 from app.runs.record import Call, record
 from app.runs.replaying import (
     REPLAYABLE,
@@ -33,19 +51,17 @@ from app.runs.replaying import (
 from app.runs.resolving import NoSuchRunError, resolve
 from app.runs.settling import (
     Answer,
-    Confirmation,
     LostClaimError,
     PlannedStep,
     Sent,
     TenantGoneError,
     begin_step,
     change_state,
-    confirm,
-    note_rule,
     plan_steps,
     rest,
     settle_attempt,
     settle_step,
+    why_of,
 )
 from app.runs.tables import (
     Attempt,
@@ -58,60 +74,97 @@ from app.runs.tables import (
     Why,
 )
 from app.runs.waiting import (
+    Awaited,
+    await_answer,
+    done_deliveries,
+    hold_step,
     is_behind,
     last_attempt,
+    note_found,
+    note_reference,
     note_waiting,
+    shown_at,
+    wake,
     was_perhaps_done,
 )
 
 __all__ = [
+    "CANDIDATES",
     "MAX_DEPTH",
     "REPLAYABLE",
+    "UNDER_WAY",
     "Answer",
     "Attempt",
     "AttemptOutcome",
+    "Awaited",
     "Call",
     "Claim",
     "Confirmation",
     "Exchange",
+    "ListedAnswer",
     "ListedAttempt",
     "ListedRun",
     "ListedStep",
     "LostClaimError",
     "NoSuchRunError",
     "NotReplayableError",
+    "Page",
     "Parent",
     "PlannedStep",
+    "Relative",
+    "Result",
     "Role",
     "Run",
     "RunState",
     "RunStep",
     "Sent",
+    "StepAnswer",
     "StepClaim",
     "StepState",
     "TenantGoneError",
+    "Wanted",
+    "WholeRun",
     "Why",
+    "answering",
+    "await_answer",
     "begin_step",
     "change_state",
     "claim",
     "confirm",
+    "done_deliveries",
     "find_exchange",
+    "find_of_issue",
+    "forget_exchanges",
+    "forget_message",
+    "get",
+    "hold_step",
     "is_behind",
     "keep_change",
+    "key_hash",
     "last_attempt",
     "latest",
+    "names_issue",
+    "new_key",
+    "note_found",
+    "note_reference",
     "note_rule",
     "note_waiting",
+    "of_issue",
+    "page",
     "parent_by_creation",
     "parent_by_transition",
     "plan_steps",
+    "prune",
     "record",
     "replay",
     "resolve",
     "rest",
     "settle_attempt",
     "settle_step",
+    "shown_at",
     "spent",
     "taken_changes",
+    "wake",
     "was_perhaps_done",
+    "why_of",
 ]

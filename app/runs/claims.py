@@ -35,6 +35,12 @@ class StepClaim:
     config: Mapping[str, Any]
     act: str | None
     tries: int
+    key_place: str | None = None
+    """What stands in `act` for the key of the answer."""
+    answer_due_at: datetime | None = None
+    """Of a delivery that waits: until when."""
+    reference: str | None = None
+    """What the receiver calls what it began, if it said so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,8 @@ def claim(session: Session, *, now: datetime) -> Claim | None:
     run.lease_until = now + LEASE
     run.fence += 1
     run.tries += 1
+    if run.why in {Why.AWAITS_TOKEN, Why.AWAITS_ANSWER}:
+        run.why = None  # if it still does, it says so again
     steps = session.scalars(
         sa.select(RunStep).where(
             RunStep.tenant_id == run.tenant_id, RunStep.run_id == run.id
@@ -149,6 +157,9 @@ def step_claim(row: RunStep) -> StepClaim:
         config=row.config,
         act=row.act,
         tries=row.tries,
+        key_place=row.key_place,
+        answer_due_at=row.answer_due_at,
+        reference=row.reference,
     )
 
 

@@ -27,6 +27,7 @@ def resolve(
     Return False if the step is not ambiguous (any more). Raise `NoSuchRunError` for
     another tenant's ids as for made-up ones (rule T5).
     """
+    run = hold_run(session, tenant_id, run_id)
     step = session.scalar(
         sa.select(RunStep)
         .where(
@@ -36,7 +37,7 @@ def resolve(
         )
         .with_for_update()
     )
-    if step is None:
+    if run is None or step is None:
         raise NoSuchRunError(run_id)
     if step.state is not StepState.AMBIGUOUS:
         return False
@@ -44,15 +45,25 @@ def resolve(
     step.settled_at = now if happened else None
     # A delivery's time begins anew, and what was unclear about it is clear now.
     step.waiting_since = None
-    failing = step.role is Role.ON_FAILURE
-    session.execute(
-        sa.update(Run)
-        .where(Run.tenant_id == tenant_id, Run.id == run_id)
-        .values(
-            state=RunState.FAILING if failing else RunState.RUNNING,
-            due_at=now,
-            finished_at=None,
-            tries=0,
-        )
-    )
+    go_on(run, step, now=now)
     return True
+
+
+def hold_run(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Run | None:
+    """Return the tenant's run, held until the transaction ends.
+
+    Always before its steps: who takes both in another order waits for ever.
+    """
+    return session.scalar(
+        sa.select(Run)
+        .where(Run.tenant_id == tenant_id, Run.id == run_id)
+        .with_for_update()
+    )
+
+
+def go_on(run: Run, step: RunStep, *, now: datetime) -> None:
+    """Let a run go on that rested for want of an answer; it is due at once."""
+    failing = step.role is Role.ON_FAILURE
+    run.state = RunState.FAILING if failing else RunState.RUNNING
+    run.due_at, run.finished_at, run.tries = now, None, 0
+    run.why = run.message = None

@@ -52,6 +52,8 @@ class Answer:
     status: int | None = None
     message: str | None = None
     duration_ms: int | None = None
+    request_head: str | None = None
+    """Where it was another request than was noted before it was sent."""
     response_head: str | None = None
     response_body: str | None = None
 
@@ -65,49 +67,14 @@ class Sent:
     to_status: str | None = None
     request_head: str | None = None
     """Without credentials, for a page."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Confirmation:
-    """What Jira's own answers say about the change that a call reported."""
-
-    facts: dict[str, Any]
-    history_id: str
-    changed_at: datetime | None
-    rule_id: str | None
-    rule_name: str | None
-    depth: int
-    caused_by: uuid.UUID | None
-
-
-def confirm(
-    session: Session, claim: Claim, confirmation: Confirmation, *, now: datetime
-) -> None:
-    """Note what Jira confirmed; from here on the run is believed.
-
-    The unique key over issue, change and rule decides a race of two calls for one
-    change: the loser's transaction fails with `sqlalchemy.exc.IntegrityError`.
-    """
-    _update(
-        session,
-        claim,
-        state=RunState.RUNNING,
-        facts=confirmation.facts,
-        issue_key=confirmation.facts["issue_key"],
-        changed_at=confirmation.changed_at,
-        history_id=confirmation.history_id,
-        rule_id=confirmation.rule_id,
-        rule_name=confirmation.rule_name,
-        depth=confirmation.depth,
-        caused_by=confirmation.caused_by,
-        lease_until=now + claims.LEASE,
-        tries=0,
-    )
-
-
-def note_rule(session: Session, claim: Claim, known_rule_id: uuid.UUID) -> None:
-    """Note which of the rules that Jira has this run carries out."""
-    _update(session, claim, known_rule_id=known_rule_id)
+    answer_key_hash: str | None = None
+    """Of the key that goes with it, where an answer is awaited (rule T17)."""
+    key_place: str | None = None
+    """What stands for that key in `act`."""
+    listener_id: uuid.UUID | None = None
+    """Who alone may answer."""
+    answer_due_at: datetime | None = None
+    """Until when an answer counts; None if nobody waits for one."""
 
 
 def plan_steps(
@@ -145,7 +112,7 @@ def begin_step(
     From this commit until the step is settled it is ambiguous: whoever claims the run
     next looks before repeating it.
     """
-    _update(session, claim, lease_until=now + claims.LEASE)
+    update_run(session, claim, lease_until=now + claims.LEASE)
     update_step(
         session,
         claim,
@@ -153,6 +120,9 @@ def begin_step(
         state=StepState.BEGUN,
         act=sent.act,
         tries=RunStep.tries + 1,
+        key_place=sent.key_place,
+        listener_id=sent.listener_id,
+        answer_due_at=sent.answer_due_at,
     )
     attempt = Attempt(
         id=new_id(now),
@@ -162,6 +132,7 @@ def begin_step(
         issue_id=claim.issue_id,
         to_status=sent.to_status,
         request_head=sent.request_head,
+        answer_key_hash=sent.answer_key_hash,
     )
     session.add(attempt)
     return attempt.id
@@ -179,7 +150,7 @@ def settle_step(
     """Note how the step stands now, and renew the lease."""
     settled = state in {StepState.DONE, StepState.FAILED}
     progress = {"tries": 0} if settled else {}
-    _update(session, claim, lease_until=now + claims.LEASE, **progress)
+    update_run(session, claim, lease_until=now + claims.LEASE, **progress)
     update_step(
         session,
         claim,
@@ -199,10 +170,12 @@ def settle_attempt(
     now: datetime,
 ) -> None:
     """Note what came of one try."""
+    other = {"request_head": answer.request_head} if answer.request_head else {}
     session.execute(
         sa.update(Attempt)
         .where(Attempt.tenant_id == claim.tenant_id, Attempt.id == attempt_id)
         .values(
+            **other,
             outcome=answer.outcome,
             status=answer.status,
             message=_clean(answer.message),
@@ -221,20 +194,21 @@ def rest(
     until: datetime,
     message: str,
     is_progress: bool = False,
+    why: Why | None = None,
 ) -> None:
     """Give the run back, due `until`; nothing of it is forgotten.
 
-    `is_progress` says that this claim was not in vain, though nothing was settled: a
-    delivery has a schedule of its own, and others' turns to wait for.
+    `is_progress` says that this claim was not in vain, though nothing was settled: it
+    waits for what comes by itself, a delivery for its schedule and others' turns.
     """
-    progress = {"tries": 0} if is_progress else {}
-    _update(
+    noted: dict[str, Any] = {"tries": 0} if is_progress else {}
+    update_run(
         session,
         claim,
         due_at=until,
         lease_until=None,
         message=_clean(message),
-        **progress,
+        **(noted | ({"why": why} if why else {})),
     )
 
 
@@ -254,7 +228,16 @@ def change_state(
         values |= {"why": why, "message": _clean(message)}
     if ended:
         values |= {"finished_at": now, "due_at": None, "lease_until": None}
-    _update(session, claim, **values)
+    update_run(session, claim, **values)
+
+
+def why_of(session: Session, claim: Claim) -> Why | None:
+    """Return why the run stands as it does, also if that was noted since the claim."""
+    return session.scalar(
+        sa.select(Run.why).where(
+            Run.tenant_id == claim.tenant_id, Run.id == claim.run_id
+        )
+    )
 
 
 def _clean(message: str | None) -> str | None:
@@ -262,7 +245,7 @@ def _clean(message: str | None) -> str | None:
     return None if message is None else printable(message, limit=MESSAGE_LIMIT)
 
 
-def _update(session: Session, claim: Claim, **values: Any) -> None:  # noqa: ANN401
+def update_run(session: Session, claim: Claim, **values: Any) -> None:  # noqa: ANN401
     kept = session.execute(
         sa.update(Run)
         .where(

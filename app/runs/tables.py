@@ -35,6 +35,8 @@ class StepState(StrEnum):
     PENDING = "pending"
     BEGUN = "begun"
     """Its call may be under way, done or lost: look before repeating it."""
+    WAITING = "waiting"
+    """A delivery that is through, or may be: it is done once an answer says so."""
     DONE = "done"
     FAILED = "failed"
     AMBIGUOUS = "ambiguous"
@@ -74,6 +76,8 @@ class Why(StrEnum):
     JIRA_UNREACHABLE = "jira-unreachable"
     TENANT_GONE = "tenant-gone"
     CANNOT_TELL = "cannot-tell"
+    AWAITS_TOKEN = "awaits-token"  # noqa: S105 -- a reason, not a token
+    AWAITS_ANSWER = "awaits-answer"
     PAUSED = "paused"
     WRONG_HOLD = "wrong-hold"
     NEVER_HEARD = "never-heard"
@@ -193,6 +197,8 @@ class RunStep(Base):
     """The step as the rule has it, `{"do": …}`."""
     act: Mapped[str | None]
     """The call that was decided, as JSON: what a look looks for."""
+    key_place: Mapped[str | None]
+    """What stands in `act` for the key of the answer, which nobody keeps (rule T17)."""
     tries: Mapped[int] = mapped_column(default=0)
     message: Mapped[str | None]
     settled_at: Mapped[datetime | None]
@@ -201,10 +207,20 @@ class RunStep(Base):
     waiting_since: Mapped[datetime | None]
     """When a delivery was first to go, or since a person said that it did not arrive:
     its pace says how long it may go on trying."""
+    answer_due_at: Mapped[datetime | None]
+    """Of a delivery that waits: until when. Empty if nobody waits, or it did not go."""
+    listener_id: Mapped[uuid.UUID | None]
+    """Who alone may answer, as its destination said when it went (rule T17)."""
+    reference: Mapped[str | None]
+    """What the receiver calls what the delivery began."""
+    reference_url: Mapped[str | None]
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
             ["tenant_id", "run_id"], ["run.tenant_id", "run.id"], ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "listener_id"], ["listener.tenant_id", "listener.id"]
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "destination_id"],
@@ -240,6 +256,8 @@ class Attempt(Base):
     response_head: Mapped[str | None] = mapped_column(deferred=True)
     response_body: Mapped[str | None] = mapped_column(deferred=True)
     """The first 20 kB of what it answered, as text, without our credentials."""
+    answer_key_hash: Mapped[str | None]
+    """Of the key that went with it: who has that may say how it ended, once (T17)."""
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -249,4 +267,12 @@ class Attempt(Base):
         ),
         sa.Index(None, "tenant_id", "run_step_id"),
         sa.Index(None, "tenant_id", "issue_id", "begun_at"),
+        # By age, those that have something left to forget.
+        sa.Index(
+            "ix_attempt_tenant_id_id_exchange",
+            "tenant_id",
+            "id",
+            sqlite_where=sa.text("request_head IS NOT NULL"),
+            postgresql_where=sa.text("request_head IS NOT NULL"),
+        ),
     )

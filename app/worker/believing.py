@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import destinations, failing, rules, runs, tenants
+from app import failing, rules, runs, tenants
 from app.jira import CREATED, Issue, Jira
 from app.rules import InvalidRuleError, OnFailure, Rule, Seen, knowing
 from app.rules.conditions import ConditionError, holds
@@ -16,16 +16,14 @@ from app.runs import (
     Claim,
     Confirmation,
     Parent,
-    PlannedStep,
-    Role,
     RunState,
     StepClaim,
     Why,
 )
 from app.runtime import Runtime
-from app.steps.base import RUN_PROPERTY, Step
-from app.steps.deliver import Deliver
-from app.worker import confirming
+from app.steps.base import RUN_PROPERTY
+from app.tenants import Door
+from app.worker import confirming, following
 from app.worker.confirming import Confirmed, SameChangeError, UnconfirmedError
 from app.worker.ending import end_in
 from app.worker.judging import judge_gate
@@ -112,9 +110,10 @@ class Believing:
         rule: Rule | None,
         parent: Parent | None,
     ) -> None:
-        tenants.note_answer(session, self.claim.tenant_id, now=self.runtime.now())
-        if 0 in self.jira.answered:
-            tenants.prove(session, self.claim.tenant_id, now=self.runtime.now())
+        tenant_id, now = self.claim.tenant_id, self.runtime.now()
+        tenants.note_answer(session, tenant_id, now=now)
+        if 0 in self.jira.answered and self.jira.door is Door.CONNECT:
+            tenants.prove(session, tenant_id, now=now)
         confirmation = Confirmation(
             facts=confirmed.facts,
             history_id=confirmed.change.history_id,
@@ -151,11 +150,9 @@ class Believing:
             return self._fail_in(
                 session, confirmed, rule, (Why.CONDITION_ERROR, str(error))
             )
-        planned = [self._planned(session, step) for step in rule.steps]
+        planned = following.planned(session, self.claim, rule)
         now = self.runtime.now()
-        steps = runs.plan_steps(
-            session, self.claim, (*planned, *failing.after_success(rule)), now=now
-        )
+        steps = runs.plan_steps(session, self.claim, planned, now=now)
         return self._believed(confirmed, rule, RunState.RUNNING, steps)
 
     def _stop_paused(
@@ -167,19 +164,6 @@ class Believing:
             return self._fail_in(session, confirmed, rule, stop)
         end_in(session, self.runtime, self.claim, RunState.SKIPPED, stop)
         return None
-
-    def _planned(self, session: Session, step: Step) -> PlannedStep:
-        """Plan a step of the rule; a delivery's place is noted, to keep its turn."""
-        destination = None
-        if isinstance(step, Deliver):
-            destination = destinations.find(
-                session, self.claim.tenant_id, step.destination_id
-            )
-        return PlannedStep(
-            role=Role.STEP,
-            config=step.model_dump(mode="json"),
-            destination_id=destination.id if destination else None,
-        )
 
     def _fail_in(
         self,

@@ -7,20 +7,28 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import IntegrityError
 
 from app import failing, runs, tenants
+from app.destinations import Line
 from app.http import SendError
-from app.jira import Jira, JiraError
+from app.jira import Jira, JiraError, Standing, TokenRefusedError
 from app.rules import InvalidRuleError
 from app.rules.inventory import Inventory, InventoryBusyError
 from app.runs import Claim, Role, RunState, StepClaim, StepState, Why
 from app.runtime import Runtime
+from app.worker import following
 from app.worker.believing import Believed, Believing, GoneError
 from app.worker.confirming import SameChangeError, UnconfirmedError
+from app.worker.doors import Doors
 from app.worker.ending import End, end_in
-from app.worker.retrying import retry_time
+from app.worker.hearing import last_word
+from app.worker.retrying import TOKEN_WAIT, retry_time
 from app.worker.stepping import Stepping, title_of
 
 MAX_TRIES = 8
 """Claims without progress after which a run ends: it may be what kills its workers."""
+
+LONGEST_SILENCE = timedelta(days=7)
+"""How long Forge may say nothing before runs that wait for its token end: the app may
+have been removed."""
 
 NOWHERE = (Why.CANNOT_TELL, "it got nowhere, time after time")
 
@@ -33,19 +41,22 @@ class Carrying:
 
     runtime: Runtime
     inventory: Inventory
+    doors: Doors
     claim: Claim
     jira: Jira
+    line: Line
 
     def carry_out(self) -> None:
         """Do what can be done now; raise `runs.LostClaimError` if another has it."""
-        if not self.jira.secrets:
-            return self.end_without_tenant()
+        if self.jira.standing is not Standing.READY:
+            return self._do_without_jira()
         stuck = self.claim.tries > MAX_TRIES
         believed_before = self.claim.state is RunState.RUNNING
         # One claim more, to say so on the ticket; if that comes to nothing, the end.
         if stuck and not (believed_before and self.claim.tries == MAX_TRIES + 1):
             return self._end(RunState.FAILED, NOWHERE)
         try:
+            self.doors.enter(self.runtime, self.claim.tenant_id, self.jira)
             believing = Believing(
                 runtime=self.runtime,
                 inventory=self.inventory,
@@ -74,12 +85,21 @@ class Carrying:
             follow_ups = failing.after_failure(
                 believed.rule, believed.issue, run_id=self.claim.run_id, failed=message
             )
-            planned = runs.plan_steps(session, self.claim, follow_ups, now=now)
+            told = following.at_failure(session, self.claim)
+            planned = runs.plan_steps(
+                session, self.claim, (*follow_ups, *told), now=now
+            )
             state = RunState.FAILING
             runs.change_state(
                 session, self.claim, state, why=why, message=message, now=now
             )
         return replace(believed, state=state, steps=planned)
+
+    def _do_without_jira(self) -> None:
+        if self.jira.standing is Standing.WAITING:
+            self._wait_for_token()
+        else:
+            self.end_without_tenant()
 
     def end_without_tenant(self) -> None:
         """End a run whose site left while it was under way."""
@@ -95,6 +115,7 @@ class Carrying:
             issue=believed.issue,
             rule=believed.rule,
             facts=believed.facts,
+            line=self.line,
         )
         state, steps = believed.state, list(believed.steps)
         while step := _next(state, steps):
@@ -104,19 +125,25 @@ class Carrying:
                 return
             stepping = replace(stepping, claim=fresh)
             if end.failure is not None and state is RunState.RUNNING:
-                steps = list(self._turn_to_failure(believed, step, end))
-                state = RunState.FAILING
+                follow_ups = self._turn_to_failure(believed, step, end)
+                if follow_ups is not None:
+                    state, steps = RunState.FAILING, list(follow_ups)
         ended = RunState.SUCCEEDED if state is RunState.RUNNING else RunState.FAILED
         self._end(ended)
 
     def _turn_to_failure(
         self, believed: Believed, step: StepClaim, end: End
-    ) -> Sequence[StepClaim]:
-        """Settle what failed, and plan what the rule does about it, at once."""
+    ) -> Sequence[StepClaim] | None:
+        """Settle what failed, and plan what the rule does about it, at once.
+
+        Return None if it did not fail: its answer came in the last moment.
+        """
         now = self.runtime.now()
         part = f"step {step.position + 1} ({title_of(step)}) failed"
-        message = f"{part}: {end.failure}"
         with self.runtime.sessions.begin() as session:
+            end = last_word(session, self.claim, step, end, now=now)
+            if end.failure is None:
+                return None
             follow_ups = failing.after_failure(
                 believed.rule, believed.issue, run_id=self.claim.run_id, failed=part
             )
@@ -128,19 +155,24 @@ class Carrying:
                 message=end.failure,
                 now=now,
             )
-            planned = runs.plan_steps(session, self.claim, follow_ups, now=now)
+            told = following.at_failure(session, self.claim)
+            planned = runs.plan_steps(
+                session, self.claim, (*follow_ups, *told), now=now
+            )
             runs.change_state(
                 session,
                 self.claim,
                 RunState.FAILING,
                 why=Why.STEP_FAILED,
-                message=message,
+                message=f"{part}: {end.failure}",
                 now=now,
             )
         return planned
 
     def _wait_for_jira(self, error: JiraError | SendError) -> None:
         now = self.runtime.now()
+        if isinstance(error, TokenRefusedError):
+            return self._wait_for_token()
         if isinstance(error, JiraError) and error.refuses_us:
             with self.runtime.sessions.begin() as session:
                 tenants.note_refusal(session, self.claim.tenant_id, str(error), now=now)
@@ -150,6 +182,23 @@ class Carrying:
             why = Why.JIRA_REFUSES_US if refused else Why.JIRA_UNREACHABLE
             return self._end(RunState.FAILED, (why, str(error)))
         return self._rest(at, str(error))
+
+    def _wait_for_token(self) -> None:
+        """Wait until Forge lends us a token again; nothing of the run is lost (T16)."""
+        now, heard_at = self.runtime.now(), self.jira.heard_at
+        words = Standing.WAITING.words
+        if heard_at is not None and now - heard_at > LONGEST_SILENCE:
+            return self._end(RunState.FAILED, (Why.JIRA_REFUSES_US, words))
+        with self.runtime.sessions.begin() as session:
+            runs.rest(
+                session,
+                self.claim,
+                until=now + TOKEN_WAIT,
+                message=words,
+                is_progress=True,
+                why=Why.AWAITS_TOKEN,
+            )
+        return None
 
     def _rest(self, until: datetime, message: str) -> None:
         with self.runtime.sessions.begin() as session:
@@ -182,7 +231,7 @@ def _next(state: RunState, steps: Sequence[StepClaim]) -> StepClaim | None:
             step
             for step in steps
             if (step.role is Role.ON_FAILURE) == failing_part
-            and step.state in {StepState.PENDING, StepState.BEGUN}
+            and step.state in {StepState.PENDING, StepState.BEGUN, StepState.WAITING}
         ),
         None,
     )

@@ -1,58 +1,58 @@
 """Carries out one delivery: its turn, its token, its answer, and when to try again.
 
 A delivery that left us and was not answered may have started a build. It is repeated
-only where the receiver takes two deliveries with one id for one; else a person says.
+only where the receiver takes two deliveries with one id for one; else we look whether
+it came, wait for its answer where the rule does, or a person says.
 """
 
 import logging
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import audit, destinations, keys, runs
+from app import destinations, keys, runs
 from app.destinations import (
     Delivery,
     Destination,
     DestinationState,
     Exchange,
-    Judged,
-    Signed,
+    Line,
+    Progress,
     Verdict,
     Wait,
+    connector_of,
 )
 from app.rules import Rule
-from app.runs import Answer, AttemptOutcome, Claim, Sent, StepClaim, StepState
+from app.runs import AttemptOutcome, Claim, Role, StepClaim, StepState
 from app.runtime import Runtime
 from app.steps.base import Context, StepError
 from app.steps.deliver import Deliver
-from app.worker.ending import DONE, OPEN, End, refuse_if_gone, rest_ambiguous
+from app.tenants import Tenant, preferences
+from app.worker.awaiting import Awaiting
+from app.worker.ending import OPEN, End, refuse_if_gone
+from app.worker.sending import (
+    Ready,
+    answer_of,
+    answer_to,
+    is_idempotent,
+    learn,
+    note_refusal,
+    pack,
+)
 
 log = logging.getLogger(__name__)
 
 PAUSED_CHECK = timedelta(seconds=60)
 """How often a delivery to a paused destination asks whether it may go."""
 
+STATE = "state"
+"""The input by which we say how a run ended (following.py); no designer's."""
+
 TURN_CHECK = timedelta(seconds=5)
 """How often a delivery asks whether the one before it is through."""
-
-_OUTCOMES = {
-    Verdict.ACCEPTED: AttemptOutcome.DONE,
-    Verdict.REJECTED: AttemptOutcome.REFUSED,
-    Verdict.RETRY: AttemptOutcome.RETRY,
-    Verdict.AMBIGUOUS: AttemptOutcome.UNKNOWN,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """An attempt that is written down and may be sent now."""
-
-    signed: Signed
-    attempt_id: uuid.UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,37 +66,54 @@ class Delivering:
     rule: Rule
     facts: Mapping[str, Any]
     context: Context
+    line: Line
 
     def carry_out(self) -> End:
         """Bring the delivery to its end, or to where it has to wait."""
+        if (end := self._left()) is not None:
+            with self.runtime.sessions.begin() as session:
+                return self._ended(session, end)
         with self.runtime.sessions.begin() as session:
             ready = self._begin(session)
-        if isinstance(ready, End):
-            return ready
-        came = destinations.exchange(
-            self.runtime.http, ready.signed, now=self.runtime.now
-        )
+            if isinstance(ready, End):
+                return self._ended(session, ready)
+        came = ready.connector.send(ready.parcel.target, ready.parcel.signed, self.line)
         with self.runtime.sessions.begin() as session:
-            return self._settle(session, ready, came)
+            return self._ended(session, self._settle(session, ready, came))
 
-    def _begin(self, session: Session) -> _Ready | End:
+    def _left(self) -> End | None:
+        """Do about an attempt that has left us what can be done; None if none has."""
+        if self.row.state is StepState.WAITING:
+            return self._awaiting.carry_out()
+        return self._awaiting.look() if self.row.state is StepState.BEGUN else None
+
+    @property
+    def _awaiting(self) -> Awaiting:
+        return Awaiting(
+            runtime=self.runtime,
+            claim=self.claim,
+            row=self.row,
+            step=self.step,
+            deadline=self._deadline,
+            line=self.line,
+        )
+
+    def _begin(self, session: Session) -> Ready | End:
         """Judge whether it may go, and now; if so, mint its token on the record."""
         refuse_if_gone(session, self.claim)
+        if (end := self._awaiting.heard(session)) is not None:
+            # An answer to an earlier attempt, come since this claim: send no other.
+            return end
         destination = destinations.find(
             session, self.claim.tenant_id, self.step.destination_id
         )
-        words = self._refusal(session, destination)
+        words = self.refusal(session, destination)
         if destination is None or words is not None:
-            self._note_refusal(session, words or "")
+            what = (self.claim, self.step.destination_id, words or "")
+            note_refusal(session, *what, now=self.runtime.now())
             return self._stop(session, words or "")
-        if (end := self._after_last(session, destination)) is not None:
+        if (end := self._not_now(session, destination)) is not None:
             return end
-        if self._is_late(session, destination):
-            # Also when no worker had time for it: a deployment hours late is harm.
-            lately = self.claim.message or "no worker had time for it"
-            return self._stop(session, f"it waited too long: {lately}")
-        if (wait := self._wait(session, destination)) is not None:
-            return self._rest(session, wait)
         try:
             return self._mint(session, destination)
         except StepError as error:
@@ -105,7 +122,19 @@ class Delivering:
             words = "the destination has no key or secret to sign with"
         return self._stop(session, words)
 
-    def _refusal(self, session: Session, destination: Destination | None) -> str | None:
+    def _not_now(self, session: Session, destination: Destination) -> End | None:
+        """Say how it ends or rests, if it may not go now."""
+        if (end := self._after_last(session, destination)) is not None:
+            return end
+        if self._is_late(session, destination):
+            # Also when no worker had time for it: a deployment hours late is harm.
+            lately = self.claim.message or "no worker had time for it"
+            return self._stop(session, f"it waited too long: {lately}")
+        if (wait := self._wait(session, destination)) is not None:
+            return self._rest(session, wait)
+        return None
+
+    def refusal(self, session: Session, destination: Destination | None) -> str | None:
         """Say why it may not go at all, if so (rule T7)."""
         # Attack: a rule of one project, let loose on an issue moved to another.
         if self.context.issue.project_id != self.facts["project_id"]:
@@ -117,19 +146,6 @@ class Delivering:
             rule_hash=self.claim.rule_hash,
         )
 
-    def _note_refusal(self, session: Session, words: str) -> None:
-        """Leave a trace of a rule that reached for what it may not have (rule T7)."""
-        audit.record(
-            session,
-            self.claim.tenant_id,
-            "delivery-refused",
-            actor="countersign",
-            now=self.runtime.now(),
-            run=str(self.claim.run_id),
-            destination=str(self.step.destination_id),
-            reason=words,
-        )
-
     def _after_last(self, session: Session, destination: Destination) -> End | None:
         """Judge an attempt that was begun and whose worker did not come to settle."""
         if self.row.state is not StepState.BEGUN:
@@ -139,7 +155,7 @@ class Delivering:
             return End(failure=last.message or "it was refused")
         if destination.honours_delivery_id:
             return None
-        return self._ambiguous(session)
+        return self._awaiting.ask_a_person(session)
 
     def _wait(self, session: Session, destination: Destination) -> Wait | None:
         """Say until when it has to wait, for an admin, its turn, or the destination."""
@@ -161,26 +177,39 @@ class Delivering:
         )
         return OPEN
 
-    def _mint(self, session: Session, destination: Destination) -> _Ready:
-        now, base_url = self.runtime.now(), self.runtime.settings.base_url
-        delivery = self._delivery(destination)
-        # Rendered once: every attempt carries the same bytes under the same id.
-        body = (
-            self.row.act or destinations.message(delivery, base_url=base_url).decode()
+    def _mint(self, session: Session, destination: Destination) -> Ready:
+        now = self.runtime.now()
+        delivery = self._delivery(session, destination)
+        parcel = pack(session, self.runtime, destination, delivery, self.row)
+        destinations.note_mint(
+            session, parcel.target, parcel.signed, actor="countersign", now=now
         )
-        target = destinations.open_target(
-            session, self.runtime.keyring, destination, now=now
-        )
-        signed = destinations.sign(
-            target, delivery, body.encode(), base_url=base_url, now=now
-        )
-        destinations.note_mint(session, target, signed, actor="countersign", now=now)
-        sent = Sent(act=body, request_head=signed.head)
+        sent = replace(parcel.kept, answer_due_at=self._awaiting.due_from(now))
+        if not self._keeps(session):
+            sent = replace(sent, request_head=None)
         attempt_id = runs.begin_step(session, self.claim, self.row, sent, now=now)
-        return _Ready(signed=signed, attempt_id=attempt_id)
+        connector = connector_of(destination.kind)
+        return Ready(parcel=parcel, connector=connector, attempt_id=attempt_id)
 
-    def _delivery(self, destination: Destination) -> Delivery:
+    def _delivery(self, session: Session, destination: Destination) -> Delivery:
+        about = self.about(session, destination)
+        if self.is_report:
+            progress = Progress(self.step.inputs[STATE])
+            shown_at = runs.shown_at(session, self.claim)
+            return replace(about, progress=progress, shown_at=shown_at)
         inputs = {} if self.row.act else self.step.rendered(self.context)
+        answer = None
+        if self.step.patience is not None:
+            answer = answer_to(self.runtime, destination)
+        return replace(about, inputs=inputs, answer=answer)
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is none of the rule's steps, but tells how the run ended."""
+        return self.row.role is not Role.STEP
+
+    def about(self, session: Session, destination: Destination) -> Delivery:
+        """Return what is said to any destination of this run."""
         return Delivery(
             id=self.row.id,
             tenant_id=self.claim.tenant_id,
@@ -193,57 +222,46 @@ class Delivering:
             rule_name=self.rule.name,
             issue_id=self.claim.issue_id,
             facts=self.facts,
-            inputs=inputs,
             replay_of=self.claim.replay_of,
+            made_at=self.runtime.now(),
+            site_url=session.get_one(Tenant, self.claim.tenant_id).site_url,
         )
 
-    def _settle(self, session: Session, ready: _Ready, came: Exchange) -> End:
+    def _settle(self, session: Session, ready: Ready, came: Exchange) -> End:
         """Note the answer, what it says of the destination, and what comes next."""
         now, judged = self.runtime.now(), came.judged
-        answer = _answer(came)
-        runs.settle_attempt(session, self.claim, ready.attempt_id, answer, now=now)
-        destination = self._learn(session, judged)
+        kept = answer_of(came, keeps=self._keeps(session))
+        runs.settle_attempt(session, self.claim, ready.attempt_id, kept, now=now)
+        destination = learn(
+            session, self.step.destination_id, judged, now=self.runtime.now()
+        )
         log.info("run=%s delivery=%s %s", self.claim.run_id, self.row.id, judged.words)
+        if (end := self._awaiting.heard(session)) is not None:
+            # It answered before our own request was: it came, whatever that says.
+            return end
         if judged.verdict is Verdict.ACCEPTED:
-            self._settle_step(session, StepState.DONE, judged.words)
-            return DONE
+            return self._awaiting.through(session, judged)
         if judged.verdict is Verdict.REJECTED:
             return End(failure=judged.words)
         if judged.verdict is Verdict.AMBIGUOUS and not destination.honours_delivery_id:
-            return self._ambiguous(session)
+            return self._awaiting.in_doubt(session, ready.connector, judged.words)
         tries = self.row.tries + 1
         at = destinations.next_attempt(destination.pace, tries, judged, now=now)
         if at is None or self._is_late(session, destination, at=at):
             return self._stop(
                 session, f"{judged.words}; it was tried for the last time"
             )
-        self._settle_step(session, StepState.PENDING, judged.words)
+        pending, words = StepState.PENDING, judged.words
+        runs.settle_step(
+            session, self.claim, self.row, state=pending, message=words, now=now
+        )
         runs.rest(session, self.claim, until=at, message=judged.words, is_progress=True)
         return OPEN
 
-    def _learn(self, session: Session, judged: Judged) -> Destination:
-        """Let the destination's breaker know; disable it when it is hopeless."""
-        now = self.runtime.now()
-        destination = session.get_one(Destination, self.step.destination_id)
-        health = destinations.locked(session, destination)
-        turn = destinations.settle(health, judged, now=now)
-        if turn.disabled_because and destination.state is DestinationState.ACTIVE:
-            destinations.disable(session, destination, turn.disabled_because, now=now)
-        if turn.recovered:
-            audit.record(
-                session,
-                self.claim.tenant_id,
-                "destination-recovered",
-                actor="countersign",
-                now=now,
-                destination=str(destination.id),
-            )
-        return destination
-
     @property
     def _deadline(self) -> datetime | None:
-        """When a gate's issue has waited long enough for it."""
-        hold = self.rule.hold
+        """When a gate's issue has waited long enough for it; for a report, it has."""
+        hold = None if self.is_report else self.rule.hold
         return self.claim.received_at + hold.wait if hold else None
 
     def _is_late(
@@ -258,34 +276,18 @@ class Delivering:
 
     def _stop(self, session: Session, words: str) -> End:
         """End it for good: failed, unless one of its attempts may have got through."""
-        if runs.was_perhaps_done(session, self.claim, self.row):
-            return self._ambiguous(session)
+        where = (self.claim.tenant_id, self.step.destination_id)
+        asks = not self.is_report and not is_idempotent(session, *where)
+        if asks and runs.was_perhaps_done(session, self.claim, self.row):
+            return self._awaiting.ask_a_person(session)
         if self._deadline is not None and self.runtime.now() >= self._deadline:
             words = f"the hold's deadline is over; {words}"
         return End(failure=words)
 
-    def _ambiguous(self, session: Session) -> End:
-        message = "nobody can tell whether the receiver took it: look there, then say"
-        rest_ambiguous(session, self.claim, self.row, message, now=self.runtime.now())
-        return OPEN
+    def _keeps(self, session: Session) -> bool:
+        return preferences.find(session, self.claim.tenant_id).keeps_exchanges
 
-    def _settle_step(self, session: Session, state: StepState, message: str) -> None:
-        runs.settle_step(
-            session,
-            self.claim,
-            self.row,
-            state=state,
-            message=message,
-            now=self.runtime.now(),
-        )
-
-
-def _answer(came: Exchange) -> Answer:
-    return Answer(
-        outcome=_OUTCOMES[came.judged.verdict],
-        status=came.judged.status,
-        message=came.judged.words,
-        duration_ms=came.duration_ms,
-        response_head=came.response_head,
-        response_body=came.response_body,
-    )
+    def _ended(self, session: Session, end: End) -> End:
+        if not end.is_open and not self._keeps(session):
+            runs.forget_message(session, self.claim, self.row)
+        return end

@@ -1,6 +1,7 @@
 """How far a step got, and the end of a run: in the audit and in the log."""
 
 import logging
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,10 +21,15 @@ class End:
 
     failure: str | None = None
     is_open: bool = False
+    waits: bool = False
+    """It has just begun to wait for an answer."""
+    missing: uuid.UUID | None = None
+    """The destination whose answer did not come, if it failed for want of that."""
 
 
 DONE = End()
 OPEN = End(is_open=True)
+WAITS = End(is_open=True, waits=True)
 
 
 def refuse_if_gone(session: Session, claim: Claim) -> None:
@@ -61,6 +67,7 @@ def end_in(
     now = runtime.now()
     why, message = because or (None, None)
     runs.change_state(session, claim, state, why=why, message=message, now=now)
+    why = runs.why_of(session, claim)
     audit.record(
         session,
         claim.tenant_id,
@@ -68,6 +75,6 @@ def end_in(
         actor="countersign",
         now=now,
         run=str(claim.run_id),
-        why=why or claim.why,
+        why=why,
     )
     log.info("run=%s state=%s why=%s", claim.run_id, state, why)

@@ -7,12 +7,16 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app import audit, keys, runs, tenants, vault
-from app.jira import open_jira
+from app import forge, runs, tenants
+from app.destinations import Borrowed, Line
+from app.http import SendError
+from app.jira import ODD, Jira, JiraError, open_jira
 from app.rules.inventory import Inventory
 from app.runs import Claim, LostClaimError, TenantGoneError
 from app.runtime import Runtime
+from app.worker import housekeeping
 from app.worker.carrying import Carrying
+from app.worker.doors import Doors
 from app.worker.retrying import BACKOFF
 
 log = logging.getLogger(__name__)
@@ -22,6 +26,9 @@ SWEEP_SECONDS = 1.0
 
 HOUSEKEEPING = timedelta(hours=1)
 
+ERASING = timedelta(seconds=10)
+"""How often it is looked whether a person is to be forgotten."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
@@ -29,6 +36,8 @@ class Worker:
 
     runtime: Runtime
     inventory: Inventory = field(default_factory=Inventory)
+    doors: Doors = field(default_factory=Doors)
+    borrowed: Borrowed = field(default_factory=Borrowed)
     stop: threading.Event = field(default_factory=threading.Event)
 
     def step(self) -> bool:
@@ -62,12 +71,42 @@ class Worker:
         with self.runtime.sessions.begin() as session:
             jira = open_jira(session, self.runtime, claim.tenant_id)
         carrying = Carrying(
-            runtime=self.runtime, inventory=self.inventory, claim=claim, jira=jira
+            runtime=self.runtime,
+            inventory=self.inventory,
+            doors=self.doors,
+            claim=claim,
+            jira=jira,
+            line=Line(
+                http=self.runtime.http,
+                mail=self.runtime.mail,
+                now=self.runtime.now,
+                borrowed=self.borrowed,
+                jira=jira,
+            ),
         )
         try:
             carrying.carry_out()
         except TenantGoneError:
             carrying.end_without_tenant()
+        finally:
+            self._note_refused_token(claim, jira)
+
+    def _note_refused_token(self, claim: Claim, jira: Jira) -> None:
+        """Use a token of Forge's no more that Jira refused, and say so (T16)."""
+        if not jira.refusals or _is_taken(jira):
+            return
+        now, because = self.runtime.now(), jira.refusals[0]
+        with self.runtime.sessions.begin() as session:
+            if jira.generation is not None:
+                forge.drop_token(session, claim.tenant_id, jira.generation, now=now)
+            access = forge.find_access(
+                session, self.runtime.keyring, claim.tenant_id, now=now
+            )
+            if access is not None and access.token is not None:
+                # The next one came while this one was refused.
+                runs.wake(session, claim.tenant_id, now=now)
+                return
+            tenants.note_refusal(session, claim.tenant_id, because, now=now)
 
     def _put_off(self, claim: Claim, error: Exception) -> None:
         """Let one run's surprise cost that run time, and no other run anything."""
@@ -86,41 +125,47 @@ class Worker:
     def run(self) -> None:
         """Carry out runs until `stop` is set: woken by the queue, and by sweeping."""
         kept_at = self.runtime.now() - HOUSEKEEPING
+        erased_at = self.runtime.now() - ERASING
         while not self.stop.wait(SWEEP_SECONDS):
             try:
                 self.drain()
                 if self.runtime.now() - kept_at >= HOUSEKEEPING:
                     kept_at = self.runtime.now()
-                    self.keep_house()
+                    self._keep_house_between_runs()
+                if self.runtime.now() - erased_at >= ERASING:
+                    erased_at = self.runtime.now()
+                    self._erase_between_runs()
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, so wait for it.
                 log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
 
+    def _keep_house_between_runs(self) -> None:
+        for _ in housekeeping.keep_house(self.runtime):
+            if self.stop.is_set():
+                return
+            self.drain()
+
+    def _erase_between_runs(self) -> None:
+        for _ in housekeeping.erase(self.runtime):
+            if self.stop.is_set():
+                return
+            self.drain()
+
     def keep_house(self) -> None:
-        """Forget what may be forgotten: expired secrets and tokens, old refusals."""
-        now = self.runtime.now()
-        with self.runtime.sessions.begin() as session:
-            vault.delete_expired(session, now=now)
-            tenants.forget_departed(session, self.runtime.settings, now=now)
-            tenants.forget_expired_tokens(session, now=now)
-            audit.prune_unproven(session)
-        self.rotate_keys()
+        """Do all that is due in an hour, at once: forget, count, rotate, erase."""
+        for work in (housekeeping.keep_house, housekeeping.erase):
+            for _ in work(self.runtime):
+                pass
 
     def rotate_keys(self) -> None:
         """Let the next key sign where the present one did long enough (rule T14)."""
-        settings, now = self.runtime.settings, self.runtime.now()
-        publish = timedelta(hours=settings.key_publish_hours)
-        lifetime = timedelta(days=settings.key_rotation_days)
-        with self.runtime.sessions.begin() as session:
-            due = keys.due(session, lifetime=lifetime, publish=publish, now=now)
-        for tenant_id in due:
-            rotation = keys.Rotation(
-                tenant_id=tenant_id, actor="countersign", now=now, fresh=keys.make(1)
-            )
-            try:
-                with self.runtime.sessions.begin() as session:
-                    keys.rotate(
-                        session, self.runtime.keyring, rotation, publish=publish
-                    )
-            except (keys.NoKeyError, keys.TooSoonError):
-                log.info("tenant=%s keys were rotated elsewhere", tenant_id)
+        housekeeping.rotate_keys(self.runtime)
+
+
+def _is_taken(jira: Jira) -> bool:
+    """Say whether Jira takes the token for itself, whatever it refused it for."""
+    try:
+        jira.own_account()
+    except (JiraError, SendError, *ODD):
+        return False
+    return True

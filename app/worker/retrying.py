@@ -4,7 +4,7 @@ import random
 from datetime import datetime, timedelta
 
 from app.http import SendError
-from app.jira import JiraError
+from app.jira import JiraError, TokenRefusedError
 
 BACKOFF = tuple(timedelta(seconds=s) for s in (2, 10, 60, 600, 3600))
 """Waits between tries; after the last one the run fails."""
@@ -14,6 +14,13 @@ JITTER = 0.2
 
 LONGEST_WAIT = timedelta(hours=1)
 """A longer Retry-After is cut to this: nobody else's clock decides when a run ends."""
+
+LOOKS = tuple(timedelta(seconds=s) for s in (2, 5, 10, 20, 40))
+"""Waits between looks that cannot decide; after the last one a person must."""
+
+TOKEN_WAIT = timedelta(minutes=10)
+"""How long a run rests that waits for Forge's token, however often; the event that
+brings one wakes it at once."""
 
 NOT_DONE = frozenset({409, 425, 429})
 """Answers that say the request had no effect this time. 409 is Jira's word for two
@@ -25,7 +32,7 @@ PERHAPS_DONE = frozenset({408, 500, 502, 503, 504})
 
 def may_pass(error: JiraError | SendError) -> bool:
     """Say whether the same request may succeed later."""
-    if isinstance(error, SendError):
+    if isinstance(error, SendError | TokenRefusedError):
         return True
     return error.status in NOT_DONE | PERHAPS_DONE
 
@@ -41,6 +48,8 @@ def retry_time(
     error: JiraError | SendError, tries: int, *, now: datetime
 ) -> datetime | None:
     """Return when to try again after `tries` tries, or None when that cannot help."""
+    if isinstance(error, TokenRefusedError):
+        return now + TOKEN_WAIT
     if not may_pass(error) or tries > len(BACKOFF):
         return None
     wait = BACKOFF[max(tries, 1) - 1]

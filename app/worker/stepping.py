@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app import runs
+from app.destinations import Line
 from app.http import SendError
-from app.jira import Issue, Jira, JiraError
+from app.jira import Issue, Jira, JiraError, TokenRefusedError
 from app.rules import Rule
 from app.runs import (
     Answer,
@@ -21,6 +22,7 @@ from app.runs import (
     Sent,
     StepClaim,
     StepState,
+    Why,
 )
 from app.runtime import Runtime
 from app.steps import STEPS
@@ -28,14 +30,12 @@ from app.steps.base import Act, Context, JiraStep, Looked, StepError
 from app.steps.deliver import Deliver
 from app.steps.transition_issue import TransitionIssue
 from app.steps.view import view
+from app.worker import following
 from app.worker.delivering import Delivering
 from app.worker.ending import DONE, OPEN, End, refuse_if_gone, rest_ambiguous
-from app.worker.retrying import may_pass, perhaps_done, retry_time
+from app.worker.retrying import LOOKS, may_pass, perhaps_done, retry_time
 
 log = logging.getLogger(__name__)
-
-LOOKS = tuple(timedelta(seconds=s) for s in (2, 5, 10, 20, 40))
-"""Waits between looks that cannot decide; after the last one a person must."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,8 @@ class Stepping:
     rule: Rule | None
     """None for a run that only says that its rule cannot be read."""
     facts: Mapping[str, Any]
+    line: Line
+    """What deliveries go out by."""
 
     def carry_out(self, row: StepClaim) -> End:
         """Carry the step to its end, or to where it has to wait.
@@ -67,8 +69,10 @@ class Stepping:
         return self._call(row, step)
 
     def _deliver(self, row: StepClaim, step: Deliver) -> End:
-        assert self.rule is not None  # noqa: S101 -- where there are steps, there is one
-        return Delivering(
+        if self.rule is None:
+            # It could be read when the step was planned, by another version of us.
+            return self._failed(row, "the rule cannot be read any more")
+        delivering = Delivering(
             runtime=self.runtime,
             claim=self.claim,
             row=row,
@@ -76,7 +80,17 @@ class Stepping:
             rule=self.rule,
             facts=self.facts,
             context=self._context(row),
-        ).carry_out()
+            line=self.line,
+        )
+        end = delivering.carry_out()
+        if end.waits:
+            following.tell_in_progress(delivering)
+        if not delivering.is_report or end.failure is None:
+            return end
+        with self.runtime.sessions.begin() as session:
+            self._settle(session, row, StepState.FAILED, end.failure)
+            following.note_failed(session, delivering, end.failure)
+        return DONE
 
     def _call(self, row: StepClaim, step: JiraStep) -> End:
         try:
@@ -152,7 +166,7 @@ class Stepping:
         """Rest until the next try; when there is none, look a last time and end."""
         at = retry_time(error, self.claim.tries, now=self.runtime.now())
         if at is not None:
-            return self._rest(at, str(error))
+            return self._rest(at, error)
         if last is None or not perhaps_done(error):
             return self._failed(row, str(error))
         step, context, act = last
@@ -178,9 +192,18 @@ class Stepping:
             self.runtime.now() + wait, "looking whether the last try had its effect"
         )
 
-    def _rest(self, until: datetime, message: str) -> End:
+    def _rest(self, until: datetime, because: JiraError | SendError | str) -> End:
+        awaits = isinstance(because, TokenRefusedError)
         with self.runtime.sessions.begin() as session:
-            runs.rest(session, self.claim, until=until, message=message)
+            runs.rest(
+                session,
+                self.claim,
+                until=until,
+                message=str(because),
+                # How long Forge's next token takes is no fault of the run.
+                is_progress=awaits,
+                why=Why.AWAITS_TOKEN if awaits else None,
+            )
         return OPEN
 
     def _done(self, row: StepClaim, message: str) -> End:
