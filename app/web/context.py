@@ -8,10 +8,15 @@ from typing import cast
 from flask import Flask, current_app, g
 
 from app.connect.install_keys import InstallKeys
+from app.crypto import Secret
+from app.forge import ForgeKeys
+from app.listeners import KeySets
 from app.rules import Inventory
 from app.runtime import Runtime
-from app.tokens.connect import Verified
-from app.web.permissions import Permissions
+from app.tenants import Door
+from app.tokens.checks import Verified
+from app.under_way import UnderWay
+from app.web.permissions import Permissions, Person
 from app.web.refusals import Refusals
 from app.web.site_names import SiteNames
 from app.web.trials import Trials
@@ -25,12 +30,17 @@ class Web:
 
     runtime: Runtime
     install_keys: InstallKeys
+    forge_keys: ForgeKeys
+    key_sets: KeySets
     permissions: Permissions
     refusals: Refusals
     site_names: SiteNames
     trials: Trials
     inventory: Inventory = field(default_factory=Inventory)
     """Which rules Jira has, for people who look; workers have their own."""
+    downloads: UnderWay = field(default_factory=UnderWay)
+    asking: UnderWay = field(default_factory=UnderWay)
+    """Hosts outside that an admin has us ask while the page waits."""
     draining: threading.Event = field(default_factory=threading.Event)
 
 
@@ -39,9 +49,21 @@ class Caller:
     """Whom the guard let in: a tenant's Jira, or a person it vouches for."""
 
     tenant_id: uuid.UUID
+    door: Door
+    """By which it came; the tenant may have left by that one, and not by another."""
     verified: Verified
     origins: tuple[str, ...]
     """Where that tenant's people may see our pages framed."""
+    user_token: Secret | None = None
+    """Of a person who came through Forge: opens Jira as him, for this request only."""
+
+    @property
+    def person(self) -> Person:
+        return Person(
+            tenant_id=self.tenant_id,
+            account_id=self.account_id,
+            user_token=self.user_token,
+        )
 
     @property
     def account_id(self) -> str:
@@ -56,6 +78,10 @@ def init_app(flask: Flask, runtime: Runtime) -> None:
         install_keys=InstallKeys(
             url=settings.install_keys_url, http=runtime.http, now=runtime.now
         ),
+        forge_keys=ForgeKeys(
+            url=settings.forge_keys_url, http=runtime.http, now=runtime.now
+        ),
+        key_sets=KeySets(http=runtime.http, now=runtime.now),
         permissions=Permissions(runtime),
         refusals=Refusals(runtime),
         site_names=SiteNames(runtime),

@@ -9,10 +9,14 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from app.connect.install_keys import KeysAwayError
+from app.forge.keys import ForgeKeysAwayError
+from app.listeners import KeySetsAwayError
 from app.rules import InvalidRuleError
 from app.tokens.checks import Reason, Refused
+from app.under_way import BusyError
 from app.web.context import runtime, web
 from app.web.headers import static_url
+from app.web.permissions import UnseenError
 from app.web.refusals import Refusal
 
 log = logging.getLogger(__name__)
@@ -27,6 +31,10 @@ CODES = {
 }
 
 
+FORBIDDEN = {"pages": "forbidden.html", "issue_page": "issue_forbidden.html"}
+"""The blueprints of whole pages: what each shows to whom Jira does not confirm."""
+
+
 class BadRequestError(Exception):
     """The caller is who he says, and what he sent cannot be read."""
 
@@ -34,7 +42,10 @@ class BadRequestError(Exception):
 def init_app(flask: Flask) -> None:
     flask.register_error_handler(Refused, _refused)
     flask.register_error_handler(KeysAwayError, _keys_away)
+    flask.register_error_handler(ForgeKeysAwayError, _keys_away)
+    flask.register_error_handler(KeySetsAwayError, _keys_away)
     flask.register_error_handler(BadRequestError, _bad_request)
+    flask.register_error_handler(BusyError, _busy)
     flask.register_error_handler(InvalidRuleError, _unprocessable)
     flask.register_error_handler(DBAPIError, _unavailable)
     flask.register_error_handler(sa.exc.TimeoutError, _unavailable)
@@ -49,6 +60,7 @@ def _refused(error: Refused) -> ResponseReturnValue:
         route=str(request.endpoint),
         claimed_issuer=g.get("claimed_issuer", ""),
         tenant_id=g.get("tenant_id"),
+        listener_id=g.get("listener_id"),
         account_id=g.caller.verified.account_id if "caller" in g else None,
     )
     try:
@@ -58,8 +70,12 @@ def _refused(error: Refused) -> ResponseReturnValue:
         return _unavailable(unwritten)
     forbidden = error.reason is Reason.NOT_PERMITTED
     status = 403 if forbidden else 401
-    if request.blueprint == "pages":
-        return _page("forbidden.html" if forbidden else "refused.html"), status
+    if request.blueprint in FORBIDDEN:
+        page = FORBIDDEN[request.blueprint] if forbidden else "refused.html"
+        return _page(page), status
+    if isinstance(error, UnseenError):
+        # As Jira itself answers: what is hidden from a person is not there for him.
+        return {"error": CODES[404]}, 404
     return {"error": "forbidden" if forbidden else "unauthorized"}, status
 
 
@@ -72,14 +88,22 @@ def _page(name: str) -> str:
     return render_template(name, stylesheet=static_url("app.css"), ap_js_url=library)
 
 
-def _keys_away(error: KeysAwayError) -> ResponseReturnValue:
-    # Not a verdict: Jira may call again, and does for failed updates.
-    log.error("install keys: %s", error)
+def _keys_away(
+    error: KeysAwayError | ForgeKeysAwayError | KeySetsAwayError,
+) -> ResponseReturnValue:
+    # Not a verdict: Jira may call again, and does for failed updates and events; so
+    # may a listener.
+    log.error("keys to verify with: %s", error)
     return {"error": "unavailable"}, 503
 
 
 def _bad_request(error: BadRequestError) -> ResponseReturnValue:
     return {"error": "bad-request", "message": str(error)}, 400
+
+
+def _busy(_: BusyError) -> ResponseReturnValue:
+    message = "Another host is being asked just now. Try again in a few seconds"
+    return {"error": "too-many", "message": message}, 429
 
 
 def _unprocessable(error: InvalidRuleError) -> ResponseReturnValue:

@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 
-from flask import current_app, g, request
+from flask import abort, current_app, g, request
 
-from app import tenants, vault
-from app.tenants import Tenant
+from app import listeners, tenants, tickets, vault
+from app.tenants import Door, State, Tenant
 from app.tokens import checks, connect, target
-from app.tokens.checks import Reason, Refused, Unverified
-from app.tokens.connect import Verified
+from app.tokens.checks import Reason, Refused, Unverified, Verified
+from app.under_way import BusyError
 from app.web.context import Caller, runtime, web
+from app.web.permissions import OF_ISSUE
 
 Guard = Callable[[], None]
+
+MAX_CALL = 64 * 1024
+"""Bytes of a listener's call."""
+
+MAX_DIGITS = 18
+"""Of an issue's id, which Jira counts in 64 bits."""
 
 
 def of(guard: Guard, *, permission: str) -> Guard:
@@ -60,32 +67,102 @@ def url_bound() -> None:
 
 def context_token() -> None:
     """Let in calls that our own pages make with the token Jira gave them."""
-    target.refuse_confusable(_raw_target())
+    target.refuse_confusable(raw_target())
     token = _read_token(in_query=False)
     tenant, secrets = _tenant_of(token)
     verified = connect.verify_context(token, secrets, now=runtime().now())
     _let_in(tenant, verified)
 
 
+def ticket() -> None:
+    """Let in who brings a ticket for a download, and use it up. Sets `g.redeemed`.
+
+    It stands in the address, where no other token of ours may: a browser that saves a
+    file sends no header. So it is good once, for a minute, for one file.
+
+    Attack: answers that differ tell a guesser what he found. A ticket that is wrong,
+    used, expired or of a site that has left is 404, as if there were no such address.
+    """
+    if request.method != "GET":
+        # Attack, or accident: something that looks at addresses beforehand, by HEAD,
+        # uses the ticket up, and the person gets nothing.
+        abort(405)
+    unverified_ticket = (request.view_args or {}).get("unverified_ticket", "")
+    with runtime().sessions.begin() as session:
+        redeemed = tickets.redeem(session, unverified_ticket, now=runtime().now())
+        if redeemed is None:
+            abort(404)
+        if session.get_one(Tenant, redeemed.tenant_id).state is not State.ACTIVE:
+            abort(404)
+        if not web().downloads.has_room(redeemed.tenant_id):
+            # Raised inside the transaction: the ticket is not used up.
+            raise BusyError
+    g.redeemed = redeemed
+
+
+def listener() -> None:
+    """Let in a caller other than Jira, by the proof that its admin chose (rule T17).
+
+    Sets `g.called` and `g.heard`: which listener it is, and what its token says.
+    """
+    target.refuse_confusable(raw_target())
+    request.max_content_length = MAX_CALL
+    now, keyring = runtime().now(), runtime().keyring
+    listener_id = (request.view_args or {})["listener_id"]
+    g.claimed_issuer = listeners.url_of(runtime().settings.base_url, listener_id)
+    token = bearer_token()
+    with runtime().sessions.begin() as session:
+        called = listeners.open_called(session, keyring, listener_id, now=now)
+    g.tenant_id, g.listener_id, g.called = called.tenant_id, called.id, called
+    call = listeners.Call(token=token, body=request.get_data(), url=g.claimed_issuer)
+    g.heard = listeners.judge(called, call, web().key_sets, now=now)
+
+
+def bearer_token() -> Unverified:
+    """Return the request's only token; raise `Refused` for none, or two (rule T0)."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if target.tokens_in(request.query_string.decode("latin-1")):
+        raise Refused(Reason.TWO_PLACES)
+    if scheme.upper() != "BEARER" or not value.strip():
+        raise Refused(Reason.MISSING)
+    return checks.read(value.strip())
+
+
 def _let_in(tenant: Tenant, verified: Verified) -> None:
-    g.caller = Caller(tenant_id=tenant.id, verified=verified, origins=tenant.origins)
+    g.caller = Caller(
+        tenant_id=tenant.id,
+        door=Door.CONNECT,
+        verified=verified,
+        origins=tenant.origins,
+    )
 
 
 def _require(permission: str) -> None:
     caller: Caller = g.caller
     if caller.verified.account_id is None:
-        error = Refused(Reason.NO_SUBJECT)
-        error.proven = True
-        raise error
+        raise Refused(Reason.NO_SUBJECT, proven=True)
+    issue = issue_id() if permission in OF_ISSUE else ""
     view = current_app.view_functions[request.endpoint or ""]
     reads_only = request.method in {"GET", "HEAD"} or hasattr(view, "reads_only")
     try:
         web().permissions.require(
-            caller.tenant_id, caller.account_id, permission, live=not reads_only
+            caller.person, permission, live=not reads_only, issue_id=issue
         )
     except Refused as error:
         error.proven = True
         raise
+
+
+def issue_id() -> str:
+    """Return the one issue that the request is about, as Jira numbers it.
+
+    Views of an issue take it from here too: what was asked of Jira is what is shown.
+    """
+    given = (request.view_args or {}).get("issue_id", request.args.get("issue", ""))
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
+        raise Refused(Reason.NOT_PERMITTED, "the address names no issue", proven=True)
+    return str(int(text))
 
 
 def _tenant_of(token: Unverified) -> tuple[Tenant, list[vault.Opened]]:
@@ -118,13 +195,13 @@ def _read_token(*, in_query: bool = True) -> Unverified:
 
 
 def _request_hashes() -> frozenset[str]:
-    raw = _raw_target()
+    raw = raw_target()
     relative = target.relative(raw, runtime().settings.base_path)
     target.refuse_confusable(relative)
     return target.hashes(request.method, relative)
 
 
-def _raw_target() -> str:
+def raw_target() -> str:
     """Return the request target as the server received it, before any decoding.
 
     `REQUEST_URI` is waitress's name for it, `RAW_URI` gunicorn's; neither can be set

@@ -19,20 +19,33 @@ def init_app(flask: Flask) -> None:
     flask.after_request(_secure)
 
 
-def static_file(name: str) -> Response:
+def static_file(version: str, name: str) -> Response:
+    """Serve a file of ours; what is asked for by its version may be kept for ever."""
     response = send_from_directory(STATIC, name)
-    response.headers["Cache-Control"] = "public, max-age=300"
+    kept = "public, max-age=31536000, immutable"
+    # Another version is asked for while servers are exchanged: not to be kept.
+    response.headers["Cache-Control"] = kept if version == _version() else "no-cache"
     return response
 
 
 def static_url(name: str) -> str:
-    """Return the address of a file of ours, new whenever its content is."""
-    return url_for("static", name=name, v=_fingerprint(name))
+    """Return the address of a file of ours, new whenever one of them is.
+
+    The version is a folder, so that scripts find each other beside them.
+    """
+    return url_for("static", version=_version(), name=name)
+
+
+def script_urls() -> list[str]:
+    """Return the addresses of all our scripts: browsers fetch them at once."""
+    return [static_url(path.name) for path in sorted(STATIC.glob("*.js"))]
 
 
 @functools.cache
-def _fingerprint(name: str) -> str:
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+def _version() -> str:
+    files = sorted(STATIC.iterdir())
+    whole = b"".join(path.name.encode() + path.read_bytes() for path in files)
+    return hashlib.sha256(whole).hexdigest()[:12]
 
 
 def _secure(response: Response) -> Response:

@@ -1,18 +1,16 @@
 """Installs and uninstalls that Atlassian signed, and the notices that follow them."""
 
 import logging
-import uuid
 from typing import Any
 
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
-from app import audit, keys, tenants
+from app import audit, tenants
 from app.crypto import Secret
 from app.tenants import Installed, State, Tenant
-from app.tokens.checks import Reason, Refused
-from app.tokens.connect import Verified
-from app.web import bodies
+from app.tokens.checks import Reason, Refused, Verified
+from app.web import bodies, key_renewal
 from app.web.context import caller, runtime
 from app.web.errors import BadRequestError
 
@@ -56,25 +54,8 @@ def installed() -> ResponseReturnValue:
         tenant_id, state = tenant.id, tenant.state
     if applied:
         log.info("%s tenant=%s state=%s", event, tenant_id, state)
-        _renew_keys(tenant_id)
+        key_renewal.renew(tenant_id)
     return "", 204
-
-
-def _renew_keys(tenant_id: uuid.UUID) -> None:
-    """Give a site that came back other keys for those that ended with it (T14).
-
-    Its destinations are still there, and would have nothing to sign with.
-    """
-    with runtime().sessions.begin() as session:
-        has_had = bool(keys.listed(session, tenant_id))
-        if not has_had or keys.has_keys(session, tenant_id):
-            return
-    fresh = keys.make(2)
-    rotation = keys.Rotation(
-        tenant_id=tenant_id, actor="jira", now=runtime().now(), fresh=fresh
-    )
-    with runtime().sessions.begin() as session:
-        keys.ensure(session, runtime().keyring, rotation)
 
 
 @signed.post("/uninstalled")

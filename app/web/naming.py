@@ -1,14 +1,16 @@
 """What a rule's steps are called where a destination has a name, not only an id."""
 
+import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.destinations import Destination, DestinationState
+from app import destinations
+from app.destinations import Destination, DestinationState, Taken, connector_of
 from app.steps.base import Step
 from app.steps.deliver import Deliver, reference
 
@@ -19,6 +21,37 @@ class NamedDestination(NamedTuple):
     name: str
     state: DestinationState
     is_protected: bool
+    kind: str
+    settings: Mapping[str, Any]
+    listener_id: uuid.UUID | None
+
+    @property
+    def takes(self) -> Sequence[Taken] | None:
+        """What a rule may pass to it, for a form; None if it may pass what it wants."""
+        form = destinations.inputs_of(self.kind, self.settings)
+        return None if form is None else destinations.taken(form)
+
+    @property
+    def can_answer(self) -> bool:
+        """Say whether a rule that waits for its answer can get one."""
+        connector = connector_of(self.kind)
+        listens = connector.awaits and self.listener_id is not None
+        settings = connector.settings_form.model_validate(self.settings)
+        return listens or connector.can_poll(settings)
+
+
+class Choice(NamedTuple):
+    """A destination as the editor offers it."""
+
+    name: str
+    takes: str
+    """What it takes, as JSON for the script; empty if it takes whatever is given."""
+
+
+def _json(takes: Sequence[Taken] | None) -> str:
+    if takes is None:
+        return ""
+    return json.dumps([each._asdict() for each in takes], ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -41,13 +74,17 @@ class Names:
         if found is None:
             return "deliver to a destination that is not there"
         is_gone = found.state is DestinationState.DELETED
-        return f"deliver to “{found.name}”{', which was deleted' if is_gone else ''}"
+        if is_gone:
+            return f"deliver to “{found.name}”, which was deleted"
+        return f"deliver to “{found.name}”{step.waits()}"
 
     @property
-    def choices(self) -> Mapping[str, str]:
-        """What a designer may choose: how a rule writes it, and what it is called."""
+    def choices(self) -> Mapping[str, Choice]:
+        """What a designer may choose, by how a rule writes it."""
         return {
-            reference(key): found.name + _STANDING.get(found.state, "")
+            reference(key): Choice(
+                found.name + _STANDING.get(found.state, ""), _json(found.takes)
+            )
             for key, found in self.by_id.items()
             if found.state is not DestinationState.DELETED
         }
@@ -67,11 +104,11 @@ def read(session: Session, tenant_id: uuid.UUID) -> Names:
             Destination.name,
             Destination.state,
             Destination.is_protected,
+            Destination.kind,
+            Destination.settings,
+            Destination.listener_id,
         )
         .where(Destination.tenant_id == tenant_id)
         .order_by(Destination.name, Destination.id)
     )
-    found = {
-        row.id: NamedDestination(row.name, row.state, row.is_protected) for row in rows
-    }
-    return Names(found)
+    return Names({row.id: NamedDestination(*row[1:]) for row in rows})

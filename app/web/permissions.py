@@ -6,9 +6,13 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
+from app.crypto import Secret
 from app.http import SendError
-from app.jira import JiraError, open_jira
+from app.jira import ODD, Jira, JiraError, is_in_role, open_connect, open_jira
 from app.runtime import Runtime
+from app.tenants import Tenant, preferences
 from app.tokens.checks import Reason, Refused
 
 NO_PERMISSION = ""
@@ -17,13 +21,37 @@ NO_PERMISSION = ""
 JIRA_ADMIN = "ADMINISTER"
 """Jira's global permission "Administer Jira"."""
 
+SEES_ISSUE = "BROWSE_PROJECTS"
+"""Jira's project permission, asked of the one issue that the request is about."""
+
+ON_CALL = "on-call"
+"""Ours: sees the issue, and has the site's on-call role in its project, or
+administers Jira."""
+
+OF_ISSUE = frozenset({SEES_ISSUE, ON_CALL})
+"""What somebody may on one issue, and perhaps not on the next."""
+
 KEPT = timedelta(seconds=60)
 REFUSED_KEPT = timedelta(seconds=10)
 """A no is asked again sooner: somebody may just have been given the right."""
 
 CACHED = 4096
 
-Key = tuple[uuid.UUID, str, str]
+Key = tuple[uuid.UUID, str, str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody in session, and what his question to Jira is asked with."""
+
+    tenant_id: uuid.UUID
+    account_id: str
+    user_token: Secret | None = None
+    """Through Forge an app may not ask about others, so Jira is asked as the person."""
+
+
+class UnseenError(Refused):
+    """Jira does not show the person that issue, so for him it is not there (T5)."""
 
 
 @dataclass
@@ -37,23 +65,27 @@ class Permissions:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def require(
-        self, tenant_id: uuid.UUID, account_id: str, permission: str, *, live: bool
+        self, person: Person, permission: str, *, live: bool, issue_id: str = ""
     ) -> None:
         """Return if Jira says that the person has it; raise `Refused` otherwise.
 
-        No answer is a no. What Jira says is remembered by tenant, account and
-        permission together: a cache by session let one tenant's admin into another's.
+        No answer is a no. What Jira says is remembered by tenant, account, permission
+        and issue together: a cache by session let one tenant's admin into another's.
         """
-        key = (tenant_id, account_id, permission)
+        if permission == ON_CALL:
+            # Attack: a role in the project opens no issue that is hidden from him.
+            self.require(person, SEES_ISSUE, live=live, issue_id=issue_id)
+        key = (person.tenant_id, person.account_id, permission, issue_id)
         now = self.runtime.now()
         with self._lock:
             at, granted = self._answers.get(key, (None, False))
         kept = KEPT if granted else REFUSED_KEPT
         if at is None or live or now - at >= kept:
-            granted = self._ask(*key)
+            granted = self._ask(person, permission, issue_id)
             self._remember(key, now, granted=granted)
         if not granted:
-            raise Refused(Reason.NOT_PERMITTED, permission)
+            error = UnseenError if permission == SEES_ISSUE else Refused
+            raise error(Reason.NOT_PERMITTED, permission)
 
     def _remember(self, key: Key, now: datetime, *, granted: bool) -> None:
         with self._lock:
@@ -61,10 +93,35 @@ class Permissions:
             while len(self._answers) > CACHED:
                 self._answers.popitem(last=False)
 
-    def _ask(self, tenant_id: uuid.UUID, account_id: str, permission: str) -> bool:
+    def _ask(self, person: Person, permission: str, issue_id: str) -> bool:
+        tenant_id, account_id = person.tenant_id, person.account_id
         with self.runtime.sessions.begin() as session:
             jira = open_jira(session, self.runtime, tenant_id)
+            asking = self._open(session, person) or jira
+            role = preferences.find(session, tenant_id).on_call_role
         try:
-            return jira.is_permitted(account_id, permission)
-        except (JiraError, SendError) as error:
+            if permission != ON_CALL:
+                return asking.is_permitted(account_id, permission, issue_id=issue_id)
+            if asking.is_permitted(account_id, JIRA_ADMIN):
+                return True
+            return _is_in_role(jira, account_id, role, issue_id)
+        except (JiraError, SendError, *ODD) as error:
             raise Refused(Reason.NOT_PERMITTED, f"Jira: {error}") from error
+
+    def _open(self, session: Session, person: Person) -> Jira | None:
+        """Return the site's Jira for a question about a person, by his own door."""
+        if person.user_token is not None:
+            token = person.user_token
+            return open_jira(session, self.runtime, person.tenant_id, user_token=token)
+        tenant = session.get_one(Tenant, person.tenant_id)
+        return open_connect(session, self.runtime, tenant)
+
+
+def _is_in_role(jira: Jira, account_id: str, role: str | None, issue_id: str) -> bool:
+    if not role:
+        return False
+    try:
+        return is_in_role(jira, account_id, role, issue_id=issue_id)
+    except JiraError:
+        # Jira answered and did not say yes: remembered as a no, not asked at each look.
+        return False

@@ -1,0 +1,1 @@
+"""Destinations: the list, the form, test sends, how deliveries went."""

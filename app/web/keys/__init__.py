@@ -1,0 +1,1 @@
+"""Signing keys and shared secrets, and code by which a receiver verifies."""

@@ -1,0 +1,1 @@
+"""The verification log: its filters, every event in words, its export."""

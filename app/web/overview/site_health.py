@@ -1,0 +1,276 @@
+"""How a site is, in one sentence: the worst thing first, and what to do about it."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from app.destinations import DestinationState
+
+NAMED = 3
+"""Names that a sentence has; more are a number."""
+
+
+class Next(NamedTuple):
+    """The one thing to do next."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Troubled:
+    """A destination that somebody should look at."""
+
+    id: uuid.UUID
+    name: str
+    state: DestinationState
+    is_reached: bool
+    """False while nothing is sent to it, because it failed several times in a row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What is known of a site at one moment; nothing wrong unless it says so."""
+
+    site: str
+    refuses_since: datetime | None = None
+    refuses_because: str = ""
+    late_since: datetime | None = None
+    """When the watchdog looked last, if that is too long ago."""
+    overdue: int = 0
+    """Issues past the deadline of their hold, at the last look."""
+    stopped: Sequence[str] = ()
+    """Rules that the watchdog has stopped for, by name."""
+    unanswered: int = 0
+    is_cut: bool = False
+    """There are more unanswered runs than were counted."""
+    troubled: Sequence[Troubled] = ()
+    unsound: Sequence[str] = ()
+    """Gates with an open way out, by name."""
+    refused: int = 0
+    """Calls of the last day, as are all that follow."""
+    verified: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    has_rules: bool = True
+    has_runs: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    sentence: str
+    tone: str
+    detail: str = ""
+    since: datetime | None = None
+    next: Next | None = None
+
+
+def health(state: State) -> Health:
+    """Say the worst thing that is so, and what to do next."""
+    for judge in _WORST_FIRST:
+        if found := judge(state):
+            return found
+    return _working(state)
+
+
+def _refused_by_jira(state: State) -> Health | None:
+    if state.refuses_since is None:
+        return None
+    return Health(
+        sentence="Jira accepts no call of Countersign's.",
+        tone="danger",
+        detail=f"{state.refuses_because} Issues in a hold stay there until that is"
+        " mended, or until somebody with the role of the workflow's condition moves"
+        " them. Installing the app again gives both sides a new secret.".strip(),
+        since=state.refuses_since,
+        # Where Jira Cloud has its "Manage apps": its own links lead there, too.
+        next=Next("Install it again in Jira", f"{state.site}/plugins/servlet/upm"),
+    )
+
+
+def _not_watched(state: State) -> Health | None:
+    if state.late_since is None:
+        return None
+    return Health(
+        sentence="The watchdog has not looked after held issues lately.",
+        tone="danger",
+        detail="It is part of Countersign's worker. While that stands still, calls are"
+        " verified and recorded, and nothing is carried out. Ask the operator to look.",
+        since=state.late_since,
+    )
+
+
+def _overdue(state: State) -> Health | None:
+    if not state.overdue:
+        return None
+    return Health(
+        sentence="One issue is past the deadline of its hold."
+        if state.overdue == 1
+        else f"{state.overdue} issues are past the deadline of their hold.",
+        tone="danger",
+        next=Next("See the rules that hold", "#/rules"),
+    )
+
+
+def _stopped(state: State) -> Health | None:
+    if not state.stopped:
+        return None
+    return Health(
+        sentence=f"The watchdog has stopped for {_names(state.stopped, 'rules')}.",
+        tone="danger",
+        detail="It moved too many issues at once, and waits for a person to say go on.",
+        next=Next("Look at it and let it go on", "#/rules"),
+    )
+
+
+def _unanswered(state: State) -> Health | None:
+    if not state.unanswered:
+        return None
+    more = "More than " if state.is_cut else ""
+    needs = (
+        "One run needs"
+        if state.unanswered == 1
+        else f"{more}{state.unanswered} runs need"
+    )
+    return Health(
+        sentence=f"{needs} your answer.",
+        tone="warning",
+        detail="Countersign cannot find out whether a step happened. Until somebody"
+        " says so, nothing more is done for these issues.",
+        next=Next("Look and answer", "#/runs?state=ambiguous"),
+    )
+
+
+def _destinations(state: State) -> Health | None:
+    for words, tone, which in _TROUBLES:
+        found = [each for each in state.troubled if which(each)]
+        if found:
+            is_one = len(found) == 1
+            names = _names([each.name for each in found], "destinations")
+            return Health(
+                sentence=f"{names[:1].upper()}{names[1:]} {words(is_one)}.",
+                tone=tone,
+                next=Next("See what it answered", f"#/destinations/{found[0].id}")
+                if is_one
+                else Next("See the destinations", "#/destinations"),
+            )
+    return None
+
+
+def _unsound(state: State) -> Health | None:
+    if not state.unsound:
+        return None
+    names = _names(state.unsound, "rules")
+    return Health(
+        sentence=f"The gate of {names} is open."
+        if len(state.unsound) == 1
+        else f"The gates of {names} are open.",
+        tone="warning",
+        detail="Others than Countersign can move issues out of the hold.",
+        next=Next("See which ways are open", "#/rules"),
+    )
+
+
+def _refused(state: State) -> Health | None:
+    if not state.refused:
+        return None
+    calls = (
+        "One call of this site was"
+        if state.refused == 1
+        else f"{state.refused:,} calls of this site were"
+    )
+    return Health(
+        sentence=f"{calls} refused in the last 24 hours.",
+        tone="warning",
+        detail="A refused call changes nothing in Jira.",
+        next=Next("See why", "#/log?what=refused&period=24h"),
+    )
+
+
+def _failed(state: State) -> Health | None:
+    if not state.failed:
+        return None
+    runs = "One run" if state.failed == 1 else f"{state.failed:,} runs"
+    return Health(
+        sentence=f"{runs} failed in the last 24 hours, and {state.succeeded:,}"
+        " succeeded.",
+        tone="warning",
+        next=Next("See why", "#/runs?state=failed&period=24h"),
+    )
+
+
+def _without_rules(state: State) -> Health | None:
+    if state.has_rules or state.has_runs:
+        return None
+    return Health(
+        sentence="Countersign is installed, and no workflow has a rule of it yet.",
+        tone="information",
+        next=Next("See how to add a rule", "#/rules"),
+    )
+
+
+def _without_runs(state: State) -> Health | None:
+    if state.has_runs:
+        return None
+    return Health(
+        sentence="A rule is in place, and no issue has gone through its transition"
+        " yet.",
+        tone="information",
+        next=Next("See where", "#/rules"),
+    )
+
+
+def _working(state: State) -> Health:
+    if not (state.verified or state.succeeded):
+        return Health(
+            sentence="Nothing is wrong, and nothing happened in the last 24 hours.",
+            tone="success",
+        )
+    calls = "call was" if state.verified == 1 else "calls were"
+    runs = "run" if state.succeeded == 1 else "runs"
+    return Health(
+        sentence=f"All is well: in the last 24 hours {state.verified:,} {calls}"
+        f" verified and {state.succeeded:,} {runs} succeeded.",
+        tone="success",
+    )
+
+
+_WORST_FIRST: Sequence[Callable[[State], Health | None]] = (
+    _refused_by_jira,
+    _not_watched,
+    _overdue,
+    _stopped,
+    _unanswered,
+    _destinations,
+    _unsound,
+    _refused,
+    _failed,
+    _without_rules,
+    _without_runs,
+)
+
+_TROUBLES: Sequence[tuple[Callable[[bool], str], str, Callable[[Troubled], bool]]] = (
+    (
+        lambda is_one: f"{'was' if is_one else 'were'} disabled",
+        "danger",
+        lambda each: each.state is DestinationState.DISABLED,
+    ),
+    (
+        lambda is_one: f"{'is' if is_one else 'are'} not reached now",
+        "danger",
+        lambda each: each.state is DestinationState.ACTIVE and not each.is_reached,
+    ),
+    (
+        lambda is_one: f"{'is' if is_one else 'are'} failing",
+        "warning",
+        lambda each: each.state is DestinationState.ACTIVE,
+    ),
+)
+
+
+def _names(names: Sequence[str], what: str) -> str:
+    if len(names) > NAMED:
+        return f"{len(names)} {what}"
+    return ", ".join(f"“{name}”" for name in names)

@@ -1,0 +1,61 @@
+"""Writes a verified call down, whichever door it came to, and wakes a worker."""
+
+import logging
+from collections.abc import Callable
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from app import audit, runs, tenants
+from app.queue import QueueError
+from app.runs import Call
+from app.tokens.checks import Verified
+from app.web.context import runtime
+
+log = logging.getLogger(__name__)
+
+Once = Callable[[Session], bool]
+"""Uses something up that is good once; says whether it still was."""
+
+
+def record(
+    call: Call,
+    verified: Verified,
+    *,
+    once: Once = lambda _: True,
+    **facts: audit.Value,
+) -> bool:
+    """Promise to look into the call: the promise holds when this returns (rule T2).
+
+    Return False for a call that was recorded before, or whose token was used before: it
+    is counted and changes nothing.
+    """
+    now = runtime().now()
+    with runtime().sessions.begin() as session:
+        tenants.refuse_unless_active(session, call.tenant_id, call.door)
+        run_id = runs.record(session, call, now=now) if once(session) else None
+        audit.record(
+            session,
+            call.tenant_id,
+            "verification-accepted" if run_id else "verification-duplicate",
+            actor="jira",
+            now=now,
+            route=str(request.endpoint),
+            run=str(run_id) if run_id else None,
+            age=int((now - verified.issued_at).total_seconds()),
+            issued_at=verified.issued_at.isoformat(),
+            expires_at=verified.expires_at.isoformat(),
+            **facts,
+        )
+    if run_id:
+        wake()
+    return run_id is not None
+
+
+def wake() -> None:
+    """Let a worker look at once for what is due."""
+    try:
+        runtime().queue.wake()
+    except QueueError as error:
+        # What is due is recorded, and workers sweep: it only starts a second later.
+        log.warning("queue: %s", error)

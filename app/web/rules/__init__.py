@@ -1,0 +1,1 @@
+"""Every rule of every workflow: how each stands, pause, export."""

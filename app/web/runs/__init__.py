@@ -1,0 +1,1 @@
+"""Runs: the list with its filters, one run as a timeline, replay."""

@@ -1,0 +1,1 @@
+"""A site's choices, what is kept about people, and diagnostics."""
