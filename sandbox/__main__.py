@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from waitress.server import create_server
 
 from sandbox import Jira, create_app, wire
 from sandbox.addon import DESCRIPTOR, AddonError
+from sandbox.forge.life import ForgeError
 
 PATIENCE_SECONDS = 60
 """How long the add-on may take to start."""
@@ -28,6 +30,18 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, help="keep everything in this file")
     parser.add_argument("--lag", type=float, default=2.0, help="of the search, seconds")
     parser.add_argument("--no-install", action="store_true")
+    parser.add_argument("--forge", type=Path, help="manifest of a Forge app to install")
+    parser.add_argument(
+        "--only-forge", action="store_true", help="leave the Connect add-on out"
+    )
+    parser.add_argument(
+        "--forge-on-request",
+        action="store_true",
+        help="leave it to the Apps page to install the Forge app",
+    )
+    parser.add_argument(
+        "--forge-hour", type=float, default=60.0, help="of Forge's clock, seconds"
+    )
     return parser.parse_args(given)
 
 
@@ -42,16 +56,7 @@ def main(given: list[str]) -> int:
     except wire.NotLoopbackError as error:
         say(str(error))
         return 2
-    jira = Jira(
-        addon_base_url=asked.addon,
-        base_url=base_url,
-        lag=asked.lag,
-        state_path=asked.state,
-    )
-    moved = urlsplit(jira.site.base_url).port != asked.port
-    if moved:
-        with jira.world.change() as state:
-            state.site.base_url = base_url
+    jira, moved = opened(asked, base_url)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     addresses = wire.listening_addresses(asked.port)
     server = create_server(
@@ -61,7 +66,12 @@ def main(given: list[str]) -> int:
     if asked.no_install:
         say(f"Jira is at {jira.site.base_url}; installing is left to you")
     else:
-        threading.Thread(target=greet, args=(jira, moved), daemon=True).start()
+        greeting = Greeting(jira, moved=moved, asked=asked)
+        threading.Thread(target=greeting.say, daemon=True).start()
+    time_keeper = threading.Thread(
+        target=keep_time, args=(jira, asked.forge_hour), daemon=True
+    )
+    time_keeper.start()
     try:
         server.run()
     finally:
@@ -69,28 +79,83 @@ def main(given: list[str]) -> int:
     return 0
 
 
-def greet(jira: Jira, moved: bool) -> None:  # noqa: FBT001 - one caller, just above
-    """Wait for the add-on, install it if need be, and say how it went."""
-    where = jira.site.base_url
-    if not answers(jira):
-        say(f"Jira is at {where}; no add-on at {jira.addon_base_url}: install it later")
-        return
-    try:
-        if not jira.site.installed:
-            jira.install()
-            how = "the add-on is installed"
-        elif moved or is_stranger(jira):
-            jira.install()
-            how = "the add-on did not know this site and was installed again"
-        elif jira.addon.fetch_descriptor() != jira.addon.descriptor:
-            # as Jira does when a descriptor changes
-            jira.install()
-            how = "the add-on has a new descriptor and was installed again"
-        else:
-            how = "the add-on knows this site"
-    except AddonError as error:
-        how = f"the installation failed: {error}"
-    say(f"Jira is at {where}; {how}")
+def opened(asked: argparse.Namespace, base_url: str) -> tuple[Jira, bool]:
+    """The site as it was kept, and whether it has another address now."""
+    jira = Jira(
+        addon_base_url=asked.addon,
+        base_url=base_url,
+        lag=asked.lag,
+        state_path=asked.state,
+        forge_manifest=asked.forge,
+    )
+    moved = urlsplit(jira.site.base_url).port != asked.port
+    if moved:
+        with jira.world.change() as state:
+            state.site.base_url = base_url
+    return jira, moved
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What is done once the add-on answers: install it if need be, say how it went."""
+
+    jira: Jira
+    moved: bool
+    """Whether this site has another address than when it was kept."""
+    asked: argparse.Namespace
+
+    def say(self) -> None:
+        jira, where = self.jira, self.jira.site.base_url
+        if not answers(jira):
+            there = jira.addon_base_url
+            say(f"Jira is at {where}; no add-on at {there}: install it later")
+            return
+        how = [] if self.asked.only_forge else [self._connect()]
+        if jira.forge.manifest_path is not None:
+            how.append(self._forge())
+        say("; ".join([f"Jira is at {where}", *how]))
+
+    def _connect(self) -> str:
+        jira = self.jira
+        try:
+            if not jira.site.installed:
+                jira.install()
+                return "the add-on is installed"
+            if self.moved or is_stranger(jira):
+                jira.install()
+                return "the add-on did not know this site and was installed again"
+            if jira.addon.fetch_descriptor() != jira.addon.descriptor:
+                # as Jira does when a descriptor changes
+                jira.install()
+                return "the add-on has a new descriptor and was installed again"
+        except AddonError as error:
+            return f"the installation failed: {error}"
+        return "the add-on knows this site"
+
+    def _forge(self) -> str:
+        forge = self.jira.forge
+        try:
+            if not forge.is_installed and self.asked.forge_on_request:
+                return "the Forge app can be installed"
+            if not forge.is_installed:
+                said, how = forge.install(), "the Forge app is installed"
+            elif forge.has_changed():
+                said, how = forge.upgrade(), "the Forge app is upgraded"
+            else:
+                # an app that has forgotten everything learns it by any event
+                said, how = forge.tick(), "the Forge app is there"
+        except ForgeError as error:
+            return f"the Forge app is not installed: {error}"
+        faults = [str(a.status or a.text) for a in said if not a.is_good]
+        return f"{how}, but answered {', '.join(faults)}" if faults else how
+
+
+def keep_time(jira: Jira, hour: float) -> None:
+    """Let the hours pass, for scheduled triggers."""
+    while True:
+        time.sleep(hour)
+        if jira.forge.is_installed:
+            jira.forge.tick()
 
 
 def is_stranger(jira: Jira) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -57,6 +57,10 @@ class Answer:
     text: str = ""
     is_lost: bool = False
     """The wire is cut: nobody will try again."""
+    is_late: bool = False
+    """It may have been heard, and may still be answered, to nobody."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those of a Forge remote only; their names are in small letters."""
 
     @property
     def is_good(self) -> bool:
@@ -105,23 +109,30 @@ class Addon:
     def url(self, path: str) -> str:
         return str(self.descriptor["baseUrl"]).rstrip("/") + path
 
-    def send(self, call: Call) -> Answer:
-        """One try, recorded in the traffic whatever comes of it."""
+    def send(self, call: Call, carry: Callable[[Call], Answer] | None = None) -> Answer:
+        """One try, recorded in the traffic whatever comes of it.
+
+        `carry` is another way over the same wire: Forge has its own.
+        """
         started, answer = time.monotonic(), Answer(0)
         try:
-            answer = self._sent(call)
+            answer = self._sent(call, carry or self._carried)
         except OSError as error:
-            answer = Answer(0, f"no answer: {type(error).__name__}")
+            is_late = isinstance(error, TimeoutError)
+            answer = Answer(0, f"no answer: {type(error).__name__}", is_late=is_late)
         finally:
             self._record(call, answer, time.monotonic() - started)
         return answer
 
-    def _sent(self, call: Call) -> Answer:
+    def _sent(self, call: Call, carry: Callable[[Call], Answer]) -> Answer:
         if self.wire_is_cut:
             return Answer(0, "lost: the wire is cut", is_lost=True)
         if self.calls_to_drop:
             self.calls_to_drop -= 1
             return Answer(0, "no answer: this call was dropped")
+        return carry(call)
+
+    def _carried(self, call: Call) -> Answer:
         status, body = self.transport(call.method, call.url, call.headers, call.body)
         return Answer(status, body.decode("utf-8", "replace"))
 

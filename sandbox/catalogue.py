@@ -86,27 +86,29 @@ CATEGORIES = {
     4: ("indeterminate", "In Progress", "yellow"),
     3: ("done", "Done", "green"),
 }
-TO_DO, IN_PROGRESS, IN_REVIEW, DISPATCHING, DONE, FAILED, DEPLOY_FAILED = STATUSES = (
+TO_DO, IN_PROGRESS, IN_REVIEW, DEPLOYING, DEPLOYED, DONE, *_FAILURES = STATUSES = (
     Status("10000", "To Do", 2),
     Status("10001", "In Progress", 4),
     Status("10002", "In Review", 4),
     # the hold: it is left by what the add-on learns, or by an administrator
-    Status("10005", "Dispatching", 4),
+    Status("10005", "Deploying", 4),
+    Status("10007", "Deployed", 3),
     Status("10003", "Done", 3),
     Status("10004", "Deployment failed", 4),
     Status("10006", "Deploy failed", 4),
 )
+FAILED, DEPLOY_FAILED = _FAILURES
 TRANSITIONS = (
     Transition("1", "Create", TO_DO.id, is_initial=True),
     Transition("11", "Start progress", IN_PROGRESS.id, (TO_DO.id,)),
     Transition("21", "Send to review", IN_REVIEW.id, (IN_PROGRESS.id,)),
     Transition("31", "Deploy", DONE.id, (IN_REVIEW.id,), screen=("resolution",)),
     Transition("41", "Deployment failed", FAILED.id, is_global=True),
-    Transition("51", "Reopen", TO_DO.id, (DONE.id, FAILED.id)),
+    Transition("51", "Reopen", TO_DO.id, (DONE.id, DEPLOYED.id, FAILED.id)),
     Transition("61", "Touch", IN_REVIEW.id, (IN_REVIEW.id,)),
-    Transition("71", "Dispatch", DISPATCHING.id, (IN_REVIEW.id,)),
-    Transition("81", "Deployed", DONE.id, (DISPATCHING.id,)),
-    Transition("91", "Deploy failed", DEPLOY_FAILED.id, (DISPATCHING.id,)),
+    Transition("71", "Dispatch", DEPLOYING.id, (IN_REVIEW.id,)),
+    Transition("81", "Deployed", DEPLOYED.id, (DEPLOYING.id,)),
+    Transition("91", "Deploy failed", DEPLOY_FAILED.id, (DEPLOYING.id,)),
     Transition("101", "Back to review", IN_REVIEW.id, (DEPLOY_FAILED.id,)),
 )
 WORKFLOW = "DEMO: Delivery workflow"

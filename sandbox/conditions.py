@@ -10,6 +10,7 @@ from typing import Any
 from sandbox import catalogue, expressions, people, workflow
 from sandbox.catalogue import Transition
 from sandbox.expressions import ExpressionError, Record
+from sandbox.forge import manifest
 from sandbox.people import Person
 from sandbox.world import CONDITION, Issue, Rule, World
 
@@ -26,8 +27,6 @@ def allow(world: World, issue: Issue, made: Transition, person: Person) -> bool:
 
 
 def _holds(world: World, rule: Rule, issue: Issue, person: Person) -> bool:
-    if not world.state.site.installed:
-        return False
     try:
         config = json.loads(rule.value)
         text = _expression(world, rule, config)
@@ -38,15 +37,21 @@ def _holds(world: World, rule: Rule, issue: Issue, person: Person) -> bool:
 
 
 def _expression(world: World, rule: Rule, config: object) -> str:
-    """The configuration's own, or else the descriptor's."""
+    """The configuration's own, or else the module's."""
+    module = next((m for m in _modules(world) if m["key"] == rule.module), None)
+    if module is None:
+        raise ExpressionError("there is no app with such a condition any more")
     own = config.get("expression") if isinstance(config, dict) else None
-    if own is not None:
-        return str(own)
-    modules = world.state.site.descriptor.get("modules", {}).get(CONDITION, [])
-    for module in modules:
-        if module["key"] == rule.module:
-            return str(module["expression"])
-    raise ExpressionError("the app has no such condition any more")
+    return str(module["expression"] if own is None else own)
+
+
+def _modules(world: World) -> list[Json]:
+    """Those of Forge first: it takes over what Connect saved under the same key."""
+    forge, site = world.state.forge, world.state.site
+    found = forge.app.modules(manifest.CONDITION) if forge.is_live else []
+    if site.installed:
+        found += site.descriptor.get("modules", {}).get(CONDITION, [])
+    return found
 
 
 def _scope(issue: Issue, person: Person, config: object) -> Json:

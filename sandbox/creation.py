@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox import catalogue, issues, transitions
 from sandbox.people import Person
-from sandbox.world import Issue, World
+from sandbox.world import Issue, Moved, World
 
 Json = dict[str, Any]
 
@@ -41,7 +41,7 @@ def create(
         )
         state.issues[issue.id] = issue
         world.touched(issue)
-    transitions.announce(world, issue, catalogue.TRANSITIONS[0], "")
+    transitions.announce(world, Moved(issue, catalogue.TRANSITIONS[0], "", person))
     return issue
 
 

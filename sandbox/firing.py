@@ -6,19 +6,18 @@ nobody is told when it is lost.
 
 import json
 import threading
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sandbox import catalogue, people, workflow
 from sandbox.addon import Addon, Answer, Call, Signing
 from sandbox.beans import Beans
-from sandbox.world import POST_FUNCTION, Issue, Rule, World
+from sandbox.deliveries import Deliveries, Delivery
+from sandbox.world import POST_FUNCTION, Issue, Moved, Rule, World
 
 Json = dict[str, Any]
 
@@ -26,17 +25,7 @@ RETRIES = 5
 KEPT = 500
 _RETRIED = frozenset({408, 409, 425, 429})
 _BROKEN = 500
-_WORKERS = 16
-_NAP = 0.05
 _ENTRY_ID_DISTANCE = 20_000
-
-
-@dataclass
-class Delivery:
-    call: Call
-    identifier: str
-    due: datetime
-    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,35 +37,37 @@ class Sent:
 
 
 class Firing:
-    """The queue of calls; `background` delivers by itself, else `deliver_pending`."""
+    """What Connect fires: each call is signed anew every time it is tried."""
 
-    def __init__(self, world: World, addon: Addon, *, background: bool) -> None:
+    def __init__(self, world: World, addon: Addon, deliveries: Deliveries) -> None:
         self.world = world
         self.addon = addon
-        self.background = background
+        self.deliveries = deliveries
         self.retry_delay = timedelta(seconds=3)
         """Before the first retry; it doubles from one to the next."""
         self.identifier_header = True
+        self.is_elsewhere: Callable[[Rule], bool] = lambda _: False
+        """Whether another app has taken a rule over."""
         self.armed: list[Signing] = []
         """How the next calls are signed, one each; then well again."""
         self.accepted: deque[Sent] = deque(maxlen=KEPT)
         """Calls the add-on took, the newest last, byte for byte."""
-        self._queue: list[Delivery] = []
-        self._wake = threading.Condition()
-        self._pool: ThreadPoolExecutor | None = None
-        self._closed = False
-        self._in_flight = 0
+        self._lock = threading.Lock()
         world.on_transition.append(self.fire)
 
-    def fire(self, issue: Issue, made: catalogue.Transition, before: str) -> None:
+    def fire(self, moved: Moved) -> None:
         """Queue one call for each live post function of the transition."""
         if not self.addon.site.installed:
             return
+        issue, made = moved.issue, moved.transition
         for function in workflow.live_on(self.world, issue, made, POST_FUNCTION):
-            call = self.compose(issue, made, function, before)
+            if self.is_elsewhere(function):
+                continue
+            call = self.compose(issue, made, function, moved.before)
             if call is not None:
-                identifier = str(uuid.uuid4())
-                self._enqueue(Delivery(call, identifier, self.world.now()))
+                self.deliveries.add(
+                    Delivery(self.world.now(), self._attempts(call, str(uuid.uuid4())))
+                )
 
     def compose(
         self,
@@ -121,74 +112,23 @@ class Firing:
 
     def pending(self) -> int:
         """Calls that wait or are under way."""
-        with self._wake:
-            return len(self._queue) + self._in_flight
+        return self.deliveries.pending()
 
-    def forget(self) -> None:
-        with self._wake:
-            self._queue.clear()
+    def _attempts(
+        self, call: Call, identifier: str
+    ) -> Callable[[int], timedelta | None]:
+        def attempt(tries: int) -> timedelta | None:
+            headers = {}
+            if self.identifier_header:
+                headers["X-Atlassian-Webhook-Identifier"] = identifier
+                headers["X-Atlassian-Webhook-Flow"] = "Primary"
+            if tries:
+                headers["X-Atlassian-Webhook-Retry"] = str(tries)
+            answer = self.send(call, headers)
+            is_over = tries >= RETRIES or not is_retried(answer)
+            return None if is_over else self.retry_delay * 2**tries
 
-    def deliver_pending(self) -> int:
-        """Deliver what is due, and what that makes due; the number of calls."""
-        count = 0
-        while due := self._take_due():
-            for delivery in due:
-                self._try(delivery)
-            count += len(due)
-        return count
-
-    def close(self) -> None:
-        with self._wake:
-            self._closed = True
-            self._wake.notify_all()
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _enqueue(self, delivery: Delivery) -> None:
-        with self._wake:
-            self._queue.append(delivery)
-            if self.background and self._pool is None:
-                self._pool = ThreadPoolExecutor(_WORKERS, "post-function")
-                threading.Thread(
-                    target=self._work, args=(self._pool.submit,), daemon=True
-                ).start()
-            self._wake.notify_all()
-
-    def _work(
-        self, submit: Callable[[Callable[[Delivery], None], Delivery], Any]
-    ) -> None:
-        while not self._closed:
-            for delivery in self._take_due():
-                submit(self._try, delivery)
-            with self._wake:
-                # a retry becomes due by the clock, which nobody announces
-                self._wake.wait(timeout=_NAP if self._queue else None)
-
-    def _take_due(self) -> list[Delivery]:
-        now = self.world.now()
-        with self._wake:
-            due = [d for d in self._queue if d.due <= now]
-            self._queue = [d for d in self._queue if d.due > now]
-            self._in_flight += len(due)
-        return due
-
-    def _try(self, delivery: Delivery) -> None:
-        headers = {}
-        if self.identifier_header:
-            headers["X-Atlassian-Webhook-Identifier"] = delivery.identifier
-            headers["X-Atlassian-Webhook-Flow"] = "Primary"
-        if delivery.tries:
-            headers["X-Atlassian-Webhook-Retry"] = str(delivery.tries)
-        try:
-            answer = self.send(delivery.call, headers)
-            if is_retried(answer) and delivery.tries < RETRIES:
-                delay = self.retry_delay * 2**delivery.tries
-                delivery.tries += 1
-                delivery.due = self.world.now() + delay
-                self._enqueue(delivery)
-        finally:
-            with self._wake:
-                self._in_flight -= 1
+        return attempt
 
     def send(self, call: Call, headers: Json, signing: Signing | None = None) -> Answer:
         """Sign and send once; a mishap that was armed is used up."""
@@ -201,7 +141,7 @@ class Firing:
         return answer
 
     def _armed(self) -> Signing | None:
-        with self._wake:
+        with self._lock:
             return self.armed.pop(0) if self.armed else None
 
 
@@ -209,11 +149,3 @@ def is_retried(answer: Answer) -> bool:
     if answer.is_lost:
         return False
     return not answer.status or answer.status in _RETRIED or answer.status >= _BROKEN
-
-
-def settle(firing: Firing, seconds: float) -> bool:
-    """Wait until the background has nothing left to send; False when time is up."""
-    end = time.monotonic() + seconds
-    while firing.pending() and time.monotonic() < end:
-        time.sleep(_NAP)
-    return not firing.pending()

@@ -14,6 +14,7 @@ from sandbox import (
     creation,
     iframes,
     issues,
+    panels,
     people,
     seed,
     transitions,
@@ -22,7 +23,11 @@ from sandbox import (
     world,
 )
 from sandbox.addon import Addon, Answer
-from sandbox.firing import Firing, settle
+from sandbox.deliveries import Deliveries
+from sandbox.firing import Firing
+from sandbox.forge.app import KINDS
+from sandbox.forge.life import Forge
+from sandbox.people import Person
 from sandbox.traffic import Traffic
 from sandbox.world import CONDITION, POST_FUNCTION, Issue, Rule, Site, World
 
@@ -68,6 +73,12 @@ class Jira:
     """Seconds until the search sees a change."""
     retry_seconds: float = 3.0
     """Before the first retry of a post function; it doubles each time."""
+    forge_manifest: Path | None = None
+    """Of an app that may be installed beside the add-on, or instead of it."""
+    forge_gateway: str = ""
+    """Under which Forge apps find the API of sites; of its own, if it is empty."""
+    forge_retry_seconds: float = 60.0
+    """Before each retry of an event of Forge's."""
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -92,8 +103,14 @@ class Jira:
         self.addon = Addon(
             self.world, self.traffic, self.transport, self.addon_base_url
         )
-        self.firing = Firing(self.world, self.addon, background=self.background)
+        self.deliveries = Deliveries(self.world, background=self.background)
+        self.firing = Firing(self.world, self.addon, self.deliveries)
         self.firing.retry_delay = timedelta(seconds=self.retry_seconds)
+        self.forge = Forge(self.world, self.addon, self.deliveries)
+        self.forge.manifest_path = self.forge_manifest
+        self.forge.app.gateway = self.forge_gateway
+        self.forge.events.pause = timedelta(seconds=self.forge_retry_seconds)
+        self.firing.is_elsewhere = self.forge.app.takes
 
     @property
     def site(self) -> Site:
@@ -101,7 +118,7 @@ class Jira:
 
     def reset(self) -> None:
         """A new site: other clientKey, other secret, seed issues, no add-on."""
-        self.firing.close()
+        self.deliveries.close()
         self.traffic.clear()
         self.armed_answers.clear()
         self.refuses_addon = False
@@ -111,7 +128,7 @@ class Jira:
         seed.plant(self.world)
 
     def close(self) -> None:
-        self.firing.close()
+        self.deliveries.close()
 
     def install(self) -> Answer:
         return self.addon.install()
@@ -124,7 +141,7 @@ class Jira:
         found = iframes.page(self.addon, module)
         if found is None:
             raise LookupError(f"there is no page {module!r}")
-        return iframes.url(self.addon, iframes.Frame(found), people.named(user))
+        return iframes.url(self.addon, iframes.Frame(found), self._person(user))
 
     def post_function_url(
         self,
@@ -141,23 +158,38 @@ class Jira:
             raise LookupError(f"{key!r} has no {view}")
         variables = {} if function is None else iframes.variables(function)
         frame = iframes.Frame(found, variables)
-        return iframes.url(self.addon, frame, people.named(user))
+        return iframes.url(self.addon, frame, self._person(user))
+
+    def panel_url(self, id_or_key: str, user: str = "ada") -> str:
+        """The signed iframe URL of the first panel that Jira shows beside an issue."""
+        person = self._person(user)
+        found = panels.of_issue(self.addon, self.issue(id_or_key), person)
+        if not found:
+            raise LookupError(f"{person.name} is shown no panel")
+        return iframes.url(self.addon, found[0], person)
 
     def context_token(self, user: str = "ada", context: Json | None = None) -> str:
-        person = people.named(user)
+        person = self._person(user)
         return iframes.context_token(self.addon, person, context or {})
+
+    def _person(self, user: str) -> Person:
+        return self.world.as_of_now(people.named(user))
 
     def _module(self, kind: str) -> str:
         """The key of the first of its kind; empty when the add-on has none."""
-        modules = self.addon.modules(kind)
+        modules = self.forge.app.modules(KINDS[kind]) or self.addon.modules(kind)
         return str(modules[0]["key"]) if modules else ""
 
+    def set_permission(self, user: str, permission: str, *, granted: bool) -> None:
+        """Take a permission from somebody, ADMINISTER too, or give it back."""
+        self.world.set_permission(people.named(user), permission, granted=granted)
+
     def deliver_pending(self) -> int:
-        return self.firing.deliver_pending()
+        return self.deliveries.deliver_pending()
 
     def wait_until_delivered(self, seconds: float = 10.0) -> bool:
         """For a background queue: False if something is still under way."""
-        return settle(self.firing, seconds)
+        return self.deliveries.settle(seconds)
 
     def issue(self, id_or_key: str) -> Issue:
         return self.world.issue(id_or_key)
@@ -173,7 +205,7 @@ class Jira:
             given["project"] = {"key": given["project"]}
         if isinstance(given["issuetype"], str):
             given["issuetype"] = {"name": given["issuetype"]}
-        return creation.create(self.world, given, people.named(user))
+        return creation.create(self.world, given, self._person(user))
 
     def delete_issue(self, id_or_key: str) -> None:
         with self.world.change() as state:
@@ -189,12 +221,12 @@ class Jira:
         """Make the transition of this id or name, as this person."""
         made = catalogue.transition(to)
         number = made.id if made else to
-        issue = issues.get(self.world, id_or_key, people.named(user))
+        issue = issues.get(self.world, id_or_key, self._person(user))
         body = {"transition": {"id": number}}
-        transitions.transition(self.world, issue, body, people.named(user))
+        transitions.transition(self.world, issue, body, self._person(user))
 
     def comment(self, id_or_key: str, body: Json, user: str = "ada") -> Json:
-        person = people.named(user)
+        person = self._person(user)
         issue = issues.get(self.world, id_or_key, person)
         return comments.add(self.world, issue, {"body": body}, person)
 

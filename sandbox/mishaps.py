@@ -175,6 +175,8 @@ MISHAPS: dict[str, Callable[[Jira, Json], Outcome]] = {
     "uninstall": uninstall,
     "install": install,
 }
+_ANSWERS = frozenset({"answer-429", "answer-500", "answer-slow"})
+"""They meet whichever app asks."""
 _NEEDS_INSTALL = frozenset(MISHAPS) - {
     "install",
     "cut-wire",
@@ -186,7 +188,8 @@ _NEEDS_INSTALL = frozenset(MISHAPS) - {
 def cause(jira: Jira, name: str, given: Json) -> Outcome:
     if name not in MISHAPS:
         raise MishapError(f"there is no mishap {name!r}")
-    if name in _NEEDS_INSTALL and not jira.site.installed:
+    asks = jira.site.installed or (name in _ANSWERS and jira.forge.is_installed)
+    if name in _NEEDS_INSTALL and not asks:
         raise MishapError("The add-on is not installed.")
     try:
         return MISHAPS[name](jira, given)

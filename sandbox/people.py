@@ -1,6 +1,6 @@
 """Who exists on the site and what each may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 READER = frozenset({"BROWSE_PROJECTS"})
 EDITOR = READER | {
@@ -27,13 +27,15 @@ GLOBAL_PERMISSIONS = frozenset(
 
 @dataclass(frozen=True)
 class Person:
+    """The account says who it is; what one may can change."""
+
     account_id: str
-    name: str
-    role: str
-    project_permissions: frozenset[str]
-    is_admin: bool = False
-    is_app: bool = False
-    sees_internal: bool = False
+    name: str = field(compare=False)
+    role: str = field(compare=False)
+    project_permissions: frozenset[str] = field(compare=False)
+    is_admin: bool = field(default=False, compare=False)
+    is_app: bool = field(default=False, compare=False)
+    sees_internal: bool = field(default=False, compare=False)
     """Whether issues of the security level "Internal" exist for them."""
 
     def may(self, permission: str) -> bool:
@@ -69,8 +71,30 @@ APP = Person(
     is_app=True,
 )
 
+FORGE = Person(
+    "557058:3d9a41c7-5e0b-4f7a-8c16-b7a2f04de981",
+    "Countersign (Forge)",
+    "the Forge app's own account, which is not the add-on's",
+    EDITOR - {"ASSIGNABLE_USER"},
+    is_app=True,
+)
+
 USERS = (ADA, DEE, VIC)
-EVERYONE = (*USERS, APP)
+EVERYONE = (*USERS, APP, FORGE)
+
+
+@dataclass(frozen=True)
+class Group:
+    id: str
+    name: str
+    members: tuple[Person, ...]
+
+
+ON_CALL = Group("2f6d1c0e-7b54-4a8e-9d21-6c3b5e0f9a17", "on-call-engineers", (VIC,))
+GROUPS = (
+    Group("9c4e7a52-3d18-4f60-8b7e-1a5d2c6f0e43", "jira-administrators", (ADA,)),
+    ON_CALL,
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +105,11 @@ class ProjectRole:
     name: str
     description: str
     members: tuple[Person, ...]
+    groups: tuple[Group, ...] = ()
+
+    def has(self, person: Person) -> bool:
+        among = (person in group.members for group in self.groups)
+        return person in self.members or any(among)
 
 
 ROLES = (
@@ -91,13 +120,18 @@ ROLES = (
         10005,
         "atlassian-addons-project-access",
         "Jira keeps the accounts of its apps in this role.",
-        (APP,),
+        (APP, FORGE),
     ),
+    ProjectRole(10006, "On-call", "Are called at night.", (), (ON_CALL,)),
 )
 
 
 def roles_of(person: Person) -> list[ProjectRole]:
-    return [role for role in ROLES if person in role.members]
+    return [role for role in ROLES if role.has(person)]
+
+
+def groups_of(person: Person) -> list[Group]:
+    return [group for group in GROUPS if person in group.members]
 
 
 def find(account_id: str | None) -> Person | None:

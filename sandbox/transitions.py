@@ -5,7 +5,7 @@ from typing import Any
 from sandbox import catalogue, comments, conditions, fields, issues, workflow
 from sandbox.catalogue import Transition
 from sandbox.people import Person
-from sandbox.world import POST_FUNCTION, Issue, World
+from sandbox.world import POST_FUNCTION, Issue, Moved, World
 
 Json = dict[str, Any]
 
@@ -50,7 +50,7 @@ def transition(world: World, issue: Issue, body: Json, person: Person) -> Transi
         for comment_body in said:
             comments.add(world, issue, comment_body, person)
     was = next(s.name for s in catalogue.STATUSES if s.id == before)
-    announce(world, issue, made, was)
+    announce(world, Moved(issue, made, was, person))
     return made
 
 
@@ -108,7 +108,7 @@ def _resolution(made: Transition, given: Json) -> str | None:
     return "10000" if made.to == catalogue.DONE.id else None
 
 
-def announce(world: World, issue: Issue, made: Transition, before: str) -> None:
-    if workflow.live_on(world, issue, made, POST_FUNCTION):
+def announce(world: World, moved: Moved) -> None:
+    if workflow.live_on(world, moved.issue, moved.transition, POST_FUNCTION):
         for listener in world.on_transition:
-            listener(issue, made, before)
+            listener(moved)

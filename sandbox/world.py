@@ -12,12 +12,14 @@ import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sandbox import catalogue, tokens
+from sandbox.forge.installation import Installation
+from sandbox.people import Person
 
 Json = dict[str, Any]
 
@@ -68,6 +70,17 @@ class Rule:
     """As the descriptor calls its modules: POST_FUNCTION or CONDITION."""
 
 
+@dataclass(frozen=True)
+class Moved:
+    """A transition that was made."""
+
+    issue: Issue
+    transition: catalogue.Transition
+    before: str
+    """The name of the status it left; empty when the issue was created."""
+    person: Person
+
+
 @dataclass
 class Workflow:
     name: str
@@ -103,6 +116,11 @@ class State:
     workflows: dict[str, Workflow] = field(default_factory=dict)
     project_workflow: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    revoked: dict[str, list[str]] = field(default_factory=dict)
+    """What people may no longer, by their accounts: permissions of Jira's."""
+    forge: Installation = field(default_factory=Installation)
+    devops: Json = field(default_factory=dict)
+    """Builds and deployments that apps told us of (devops.py)."""
 
 
 def fresh(base_url: str) -> State:
@@ -126,6 +144,9 @@ def load(path: Path) -> State:
         },
         project_workflow=raw["project_workflow"],
         counters=raw["counters"],
+        revoked=raw.get("revoked", {}),
+        forge=Installation.restored(raw.get("forge", {})),
+        devops=raw.get("devops", {}),
     )
 
 
@@ -148,9 +169,7 @@ class World:
         """How far this Jira's clock is wrong on purpose."""
         self.lag = timedelta(seconds=10)
         """What the search index needs to see a change."""
-        self.on_transition: list[
-            Callable[[Issue, catalogue.Transition, str], None]
-        ] = []
+        self.on_transition: list[Callable[[Moved], None]] = []
         self._clock = clock
         self._index: dict[str, list[tuple[datetime, Issue]]] = {}
         for issue in state.issues.values():
@@ -180,6 +199,22 @@ class World:
             with os.fdopen(handle, "w") as file:
                 json.dump(asdict(self.state), file, indent=1)
             draft.replace(self.path)
+
+    def as_of_now(self, person: Person) -> Person:
+        """The person with the permissions that are left."""
+        gone = self.state.revoked.get(person.account_id, [])
+        return replace(
+            person,
+            is_admin=person.is_admin and "ADMINISTER" not in gone,
+            project_permissions=person.project_permissions - set(gone),
+        )
+
+    def set_permission(self, person: Person, permission: str, *, granted: bool) -> None:
+        """Take a permission from somebody, or give it back."""
+        with self.change() as state:
+            gone = set(state.revoked.get(person.account_id, [])) - {permission}
+            kept = gone if granted else gone | {permission}
+            state.revoked[person.account_id] = sorted(kept)
 
     def next_number(self, counter: str, first: int) -> int:
         """Never given out twice for one site, restarts included."""

@@ -5,7 +5,6 @@ GET    /receiver/<name>    what it got, how it judges and answers
 """
 
 import secrets
-import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +24,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
+from sandbox import wire
 from sandbox.receiver import answers, control, proofs
 from sandbox.receiver.control import all_of_them
 from sandbox.receiver.proofs import Delivery
@@ -90,7 +90,7 @@ def _answered(reply: Reply) -> Response:
     if how == "slow":
         time.sleep(reply.mood.seconds)
     elif how == "drop":
-        _hang_up()
+        wire.hang_up(request.environ)
     elif how == "huge":
         return Response(_endless(), reply.status, mimetype="text/plain")
     made = jsonify(reply.body)
@@ -105,14 +105,6 @@ def _answered(reply: Reply) -> Response:
 def _endless() -> Iterator[bytes]:
     for _ in range(_PIECES):
         yield _PIECE
-
-
-def _hang_up() -> None:
-    """Close the connection without a word; waitress has no official way to."""
-    ask = request.environ.get("waitress.client_disconnected")
-    if ask is None:
-        raise ConnectionAbortedError
-    ask.__self__.socket.shutdown(socket.SHUT_RDWR)
 
 
 # -- the pages

@@ -1,8 +1,9 @@
 /* Jira's half of the page: the genuine connect-host.js plus the modules of Jira. */
 (function () {
   "use strict";
-  var page = JSON.parse(document.getElementById("frame").textContent);
-  var slot = document.getElementById("iframe-slot");
+  // several on an issue's page, all of the one app and for the same issue
+  var frames = JSON.parse(document.getElementById("frames").textContent);
+  var page = frames[0];
   var host = window.connectHost;
 
   function callbackOf(args) {
@@ -33,33 +34,20 @@
     });
   }
 
-  function element(tag, className, text) {
-    var made = document.createElement(tag);
-    made.className = className;
-    if (text) { made.textContent = text; }
-    return made;
-  }
+  var element = window.sandboxElement;
 
   provide("flag", {
     create: function (options) {
-      var flag = element("div", "flag flag-" + options.type);
-      flag.setAttribute("role", options.type === "error" ? "alert" : "status");
-      flag.append(element("strong", "", options.title), element("p", "", options.body));
-      function close() {
-        flag.remove();
-        options.onClose(options.id);
-      }
-      options.actions.forEach(function (action) {
-        var button = element("button", "link", action.actionText);
-        button.addEventListener("click", action.executeAction);
-        flag.append(button);
+      var close = window.sandboxFlag({
+        type: options.type,
+        title: options.title,
+        body: options.body,
+        actions: options.actions.map(function (action) {
+          return { text: action.actionText, onClick: action.executeAction };
+        }),
+        isAuto: options.close === "auto",
+        onClose: function () { options.onClose(options.id); },
       });
-      var shut = element("button", "flag-close", "×");
-      shut.setAttribute("aria-label", "Dismiss");
-      shut.addEventListener("click", close);
-      flag.append(shut);
-      document.getElementById("flags").append(flag);
-      if (options.close === "auto") { setTimeout(close, 8000); }
       return { close: close };
     },
   });
@@ -201,26 +189,29 @@
     },
   });
 
-  /* -- the iframe itself ---------------------------------------------------- */
-  var extension = {
-    addon_key: page.addon_key,
-    key: page.key,
-    url: page.url,
-    options: {
-      autoresize: true,
-      isFullPage: page.full_page,
-      width: "100%",
-      height: "240px",
-      moduleType: page.kind,
-      hostOrigin: window.location.origin,
-      contextPath: "",
-      productContext: page.product_context,
-    },
-  };
-  var frame = host.create(extension).get(0);
-  var iframe = frame.querySelector("iframe");
-  iframe.title = page.title;
-  slot.append(frame);
+  /* -- the iframes themselves ----------------------------------------------- */
+  function place(shown) {
+    var frame = host.create({
+      addon_key: shown.addon_key,
+      key: shown.key,
+      url: shown.url,
+      options: {
+        autoresize: true,
+        isFullPage: shown.full_page,
+        width: "100%",
+        height: "240px",
+        moduleType: shown.kind,
+        hostOrigin: window.location.origin,
+        contextPath: "",
+        productContext: shown.product_context,
+      },
+    }).get(0);
+    var made = frame.querySelector("iframe");
+    made.title = shown.title;
+    document.getElementById(shown.slot).append(frame);
+    return made;
+  }
+  var iframe = frames.map(place)[0];
 
   /* -- Add / Update of a rule -------------------------------------------------- */
   var form = document.getElementById("rule-form");

@@ -26,12 +26,14 @@ def jira() -> Jira:
 def signed_in() -> Person | None:
     """The user of the sandbox's own cookie."""
     person = people.find(request.cookies.get(COOKIE))
-    return None if person is None or person.is_app else person
+    if person is None or person.is_app:
+        return None
+    return jira().world.as_of_now(person)
 
 
 def visitor() -> Person:
     """Who looks at the pages: Ada until somebody else is chosen."""
-    return signed_in() or people.ADA
+    return signed_in() or jira().world.as_of_now(people.ADA)
 
 
 def target() -> str:

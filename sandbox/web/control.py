@@ -17,6 +17,7 @@ countersign for the add-on's account) or an account id.
     DELETE post-functions/<id>?workflow=    conditions/<id>?workflow=
     POST   workflows {copy_of, name, project?}   copies rules with their ids
     POST   install | uninstall
+    POST   permissions {user, permission, granted}   taken from somebody, or given back
     POST   context-token {user?, context?}  as AP.context.getToken
     POST   iframe {module, user?} or {view, function?, user?}   a signed iframe URL
     POST   mishaps/<name> {issue?, arm?, seconds?, times?, on?}
@@ -35,6 +36,7 @@ from flask import Blueprint, Response, jsonify, request
 from sandbox import adf, catalogue, mishaps, workflow
 from sandbox.addon import AddonError, Answer
 from sandbox.beans import Beans
+from sandbox.forge import mishaps as forge_mishaps
 from sandbox.issues import RestError
 from sandbox.jira import Jira
 from sandbox.people import ADA
@@ -103,7 +105,7 @@ def state() -> Json:
             "baseUrl": site.base_url,
             "installed": site.installed,
             "now": jira.world.stamp(),
-            "pending": jira.firing.pending(),
+            "pending": jira.deliveries.pending(),
             "issues": [_issue(jira, i) for i in jira.world.state.issues.values()],
             "workflows": {
                 name: asdict(flow) for name, flow in jira.world.state.workflows.items()
@@ -159,18 +161,27 @@ def set_status(key: str) -> Json:
     return _issue(jira, jira.issue(key))
 
 
-def _answer(answer: Answer) -> Json:
-    return {"status": answer.status, "answer": answer.text[:500]}
+def answer(given: Answer) -> Json:
+    return {"status": given.status, "answer": given.text[:500]}
 
 
 @BLUEPRINT.post("/install")
 def install() -> Json:
-    return _answer(asking.jira().install())
+    return answer(asking.jira().install())
 
 
 @BLUEPRINT.post("/uninstall")
 def uninstall() -> Json:
-    return _answer(asking.jira().uninstall())
+    return answer(asking.jira().uninstall())
+
+
+@BLUEPRINT.post("/permissions")
+def permissions() -> Json:
+    given = given_json()
+    user, permission = str(given.get("user", "ada")), str(given.get("permission", ""))
+    granted = bool(given.get("granted"))
+    asking.jira().set_permission(user, permission, granted=granted)
+    return {"user": user, "permission": permission, "granted": granted}
 
 
 @BLUEPRINT.post("/context-token")
@@ -195,7 +206,8 @@ def iframe() -> Json:
 
 @BLUEPRINT.post("/mishaps/<name>")
 def mishap(name: str) -> Json:
-    return asdict(mishaps.cause(asking.jira(), name, given_json()))
+    where = forge_mishaps if name in forge_mishaps.MISHAPS else mishaps
+    return asdict(where.cause(asking.jira(), name, given_json()))
 
 
 @BLUEPRINT.post("/clock")

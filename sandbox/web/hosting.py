@@ -19,9 +19,11 @@ from flask import (
 )
 from werkzeug.wrappers import Response as BaseResponse
 
-from sandbox import iframes
+from sandbox import iframes, panels
+from sandbox.forge import manifest
 from sandbox.iframes import Frame
 from sandbox.web import asking
+from sandbox.world import Issue
 
 Json = dict[str, Any]
 
@@ -104,12 +106,52 @@ def page(
         return render_template("missing.html"), 503
     if not jira.site.installed:
         return render_template("not_installed.html"), 409
-    base = urlsplit(jira.site.base_url)
-    if request.host != base.netloc:
-        # the add-on lets itself be framed by the site's current name only
-        return redirect(jira.site.base_url + request.full_path.rstrip("?"))
-    person = asking.visitor()
-    shown = {
+    if (home := at_home()) is not None:
+        return home
+    warn = frame.module.kind in iframes.ADMIN_ONLY and not asking.visitor().is_admin
+    is_rule = frame.module.kind in iframes.RULES
+    given.setdefault("section", "workflows" if is_rule else "apps")
+    return render_template(
+        template,
+        frames=[_shown(frame, "iframe-slot", full_page=full_page)],
+        module=frame.module,
+        warn=warn,
+        **given,
+    )
+
+
+def at_home() -> BaseResponse | None:
+    """To where this page can hold an iframe, if it cannot here."""
+    base_url = asking.jira().site.base_url
+    if request.host == urlsplit(base_url).netloc:
+        return None
+    # the add-on lets itself be framed by the site's current name only
+    return redirect(base_url + request.full_path.rstrip("?"))
+
+
+def panels_of(issue: Issue) -> list[Json]:
+    """What apps show beside an issue to who looks; nothing where nothing can be had."""
+    jira = asking.jira()
+    if not (is_there() and jira.site.installed):
+        return []
+    mine = {str(m["key"]) for m in jira.forge.app.modules(manifest.ISSUE_PANEL)}
+    found = [
+        frame
+        for frame in panels.of_issue(jira.addon, issue, asking.visitor())
+        # the Forge app shows its own in its place
+        if frame.module.key not in mine
+    ]
+    return [
+        _shown(frame, f"iframe-slot{f'-{number}' if number else ''}")
+        for number, frame in enumerate(found)
+    ]
+
+
+def _shown(frame: Frame, slot: str, *, full_page: bool = False) -> Json:
+    """What host.js needs to know of one iframe."""
+    jira, person = asking.jira(), asking.visitor()
+    return {
+        "slot": slot,
         "addon_key": jira.addon.descriptor["key"],
         "key": frame.module.key,
         "kind": frame.module.kind,
@@ -120,9 +162,3 @@ def page(
         "product_context": dict(frame.variables),
         "full_page": full_page,
     }
-    warn = frame.module.kind in iframes.ADMIN_ONLY and not person.is_admin
-    is_rule = frame.module.kind in iframes.RULES
-    given.setdefault("section", "workflows" if is_rule else "apps")
-    return render_template(
-        template, frame=shown, module=frame.module, warn=warn, **given
-    )

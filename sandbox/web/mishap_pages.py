@@ -8,6 +8,7 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from sandbox import iframes, mishaps
+from sandbox.forge import mishaps as forge_mishaps
 from sandbox.web import asking
 
 BLUEPRINT = Blueprint("mishaps", __name__, url_prefix="/mishaps")
@@ -20,6 +21,13 @@ class Button:
     says: str
     seconds: int | None = None
     can_arm: bool = False
+
+
+FORGE = "Forge"
+
+
+def _spoiling(name: str, label: str, says: str) -> Button:
+    return Button(f"forge-{name}", label, says, can_arm=True)
 
 
 GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
@@ -92,6 +100,25 @@ GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
             Button("install", "Install again", "The same secret once more."),
         ),
     ),
+    (
+        FORGE,
+        "An event for the chosen issue at once, or in place of the next one.",
+        (
+            _spoiling("expired", "Expired invocation", "The token is ten minutes old."),
+            _spoiling("other-app", "Another app", "The token is for somebody else."),
+            _spoiling("other-environment", "Another environment", "From staging."),
+            _spoiling("other-endpoint", "Another endpoint", "Meant for lifecycle."),
+            _spoiling("principal", "With a principal", "An event that names somebody."),
+            _spoiling("unknown-key", "Unknown key", "Its key is published nowhere."),
+            _spoiling("refused-token", "Refused token", "Jira takes no such token."),
+            Button("forge-replay", "Replay the event", "Byte for byte, its token too."),
+            Button("forge-rotate-keys", "Rotate the keys", "Signed with a new one."),
+            Button("forge-revoke-tokens", "Revoke the tokens", "All that were given."),
+            Button("forge-nest-payload", "Nest the payload", "Or no longer."),
+            Button("forge-reinstall", "Install anew", "With another installation id."),
+            Button("forge-vanish", "Vanish", "Uninstalled without a word."),
+        ),
+    ),
 )
 
 
@@ -101,7 +128,7 @@ def overview() -> str:
     return render_template(
         "mishaps.html",
         section="mishaps",
-        groups=GROUPS,
+        groups=[g for g in GROUPS if g[0] != FORGE or jira.forge.is_installed],
         issues=sorted(jira.world.state.issues.values(), key=lambda i: int(i.id)),
         chosen=request.args.get("issue", ""),
     )
@@ -118,8 +145,9 @@ def cause(name: str) -> Response:
     }
     if "arm" in form:
         given["arm"] = True
+    where = forge_mishaps if name in forge_mishaps.MISHAPS else mishaps
     try:
-        outcome = mishaps.cause(asking.jira(), name, given)
+        outcome = where.cause(asking.jira(), name, given)
     except mishaps.MishapError as error:
         flash(str(error), "error")
     else:

@@ -21,6 +21,7 @@ from sandbox import (
     catalogue,
     comments,
     creation,
+    devops,
     fields,
     issues,
     links,
@@ -28,7 +29,7 @@ from sandbox import (
     transitions,
 )
 from sandbox.issues import RestError
-from sandbox.web import asking
+from sandbox.web import asking, forge_hosting, hosting
 from sandbox.world import Issue, parse_stamp
 
 Json = dict[str, Any]
@@ -54,7 +55,8 @@ def everywhere() -> Json:
 @BLUEPRINT.after_app_request
 def as_a_page(answer: Response) -> Response:
     """Sign in whoever opens a page first, and keep scripts to our own files."""
-    if answer.mimetype == "text/html":
+    # a page of Custom UI has rules of its own, and is nobody's to sign in
+    if answer.mimetype == "text/html" and request.blueprint != "forge_cdn":
         answer.headers["Content-Security-Policy"] = _CSP
         # a form may be the one that says who it is
         if asking.signed_in() is None and request.method == "GET":
@@ -91,6 +93,13 @@ def colour(status: catalogue.Status) -> str:
     """The end of a lozenge's class: Jira has no category for what went wrong."""
     failed = {catalogue.FAILED.id, catalogue.DEPLOY_FAILED.id}
     return "removed" if status.id in failed else str(status.category)
+
+
+@BLUEPRINT.app_template_filter("progress")
+def progress(state: str) -> str:
+    """The end of a lozenge's class for a build or a deployment."""
+    ends = {"in_progress": "4", "successful": "3", "failed": "removed"}
+    return ends.get(state, "2")
 
 
 def explain(error: RestError) -> str:
@@ -179,9 +188,12 @@ def _seen(key: str) -> Issue:
 
 
 @BLUEPRINT.get("/browse/<key>")
-def browse(key: str) -> str:
+def browse(key: str) -> str | BaseResponse:
     jira, person = asking.jira(), asking.visitor()
     issue = _seen(key)
+    panels, forge_panels = hosting.panels_of(issue), forge_hosting.panels_of(issue)
+    if (panels or forge_panels) and (home := hosting.at_home()) is not None:
+        return home
     known = {f.id: f for f in catalogue.FIELDS}
     shown = [
         (f.name, fields.display(f, issue.fields.get(f.id)), f.id)
@@ -194,10 +206,13 @@ def browse(key: str) -> str:
         return render_template(
             "issue.html",
             section="board",
+            frames=panels,
+            forge_frames=forge_panels,
             issue=issue,
             shown=shown,
             known=known,
             html=adf.html,
+            development=devops.of_issue(jira.world, issue),
             rich=fields.RICH,
             kind=next(t for t in catalogue.ISSUE_TYPES if t.id == issue.issuetype),
             parent=state.issues.get(str(issue.fields.get("parent"))),

@@ -1,7 +1,8 @@
 """The gate of the REST API: who calls, whether the token is good, what is recorded.
 
-Two callers: the add-on with its JWT, judged by the sandbox's own code against the
-current secret; and the signed-in user of the sandbox, for AP.request.
+Three callers: the add-on with its JWT, judged by the sandbox's own code against the
+current secret; the signed-in user of the sandbox, for AP.request and requestJira; and
+the Forge app with an access token, through Atlassian's gateway under `/ex/jira`.
 """
 
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 
 from sandbox import people, tokens
+from sandbox.forge import scopes
 from sandbox.issues import RestError
 from sandbox.jira import ArmedAnswer
 from sandbox.people import Person
@@ -21,11 +23,11 @@ Json = dict[str, Any]
 
 BLUEPRINT = Blueprint("rest", __name__, url_prefix="/rest")
 V3 = "/api/3"
-READING_POSTS = frozenset(
-    {"rest.search_by_post", "rest.check_permissions", "rest.list_comments"}
-)
-UNSCOPED = frozenset({"rest.addon"})
-SCOPES = {"rest.get_roles": "ADMIN"}
+GATEWAY = "/ex/jira/<cloud_id>/rest"
+"""Where the same API is served to Forge apps."""
+READING_POSTS = frozenset({"search_by_post", "check_permissions", "list_comments"})
+UNSCOPED = frozenset({"addon", "get_addon_property"})
+SCOPES = {"get_roles": "ADMIN", "put_rules": "ADMIN"}
 """Where Jira wants more of an app than READ or WRITE (its OpenAPI says where)."""
 
 
@@ -35,6 +37,8 @@ class Visit:
 
     started: float
     person: Person | None = None
+    cloud_id: str | None = None
+    """Of the site the gateway was asked for; None at the site itself."""
     token: str = ""
     verdict: str = ""
     why: str = ""
@@ -58,14 +62,22 @@ def visit() -> Visit:
 
 def _presented() -> list[str]:
     """Every token of the request: it has to be in exactly one place."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    header = [value.strip()] if scheme.lower() == "jwt" else []
+    scheme, _, value = _authorisation()
+    header = [value] if scheme.lower() == "jwt" else []
     return header + request.args.getlist("jwt")
+
+
+@BLUEPRINT.url_value_preprocessor
+def arrive(_: str | None, values: dict[str, Any] | None) -> None:
+    cloud_id = values.pop("cloud_id", None) if values else None
+    g.visit = Visit(time.monotonic(), cloud_id=cloud_id)
 
 
 @BLUEPRINT.before_request
 def admit() -> Response | None:
-    g.visit = now = Visit(time.monotonic())
+    now = visit()
+    if now.cloud_id is not None:
+        return _admit_forge(now, now.cloud_id)
     presented = _presented()
     if presented:
         return _admit_addon(now, presented)
@@ -75,8 +87,53 @@ def admit() -> Response | None:
         return _unauthorised("Client must be authenticated to access this resource.")
     now.person, now.verdict = person, "verified"
     now.note = f"browser, as {person.name}"
-    # AP.request asks in the name of an app: the person's rights and its scopes count
+    # asked in the name of an app: the person's rights and the app's scopes count
+    if "X-Forge-App" in request.headers:
+        return _without_body() or _forge_scope()
     return _without_body() or (_scope() if "AP-App-Key" in request.headers else None)
+
+
+def _admit_forge(now: Visit, cloud_id: str) -> Response | None:
+    jira, (scheme, _, token) = asking.jira(), _authorisation()
+    judged = jira.forge.app.access.judge(token)
+    now.token, now.claims, now.note = token, judged.claims or {}, "through Forge"
+    now.verdict, now.why = "refused", judged.why
+    if scheme.lower() != "bearer":
+        now.why = "no bearer token"
+    elif cloud_id != jira.site.cloud_id:
+        now.why = "the token is for another site"
+    elif jira.refuses_addon:
+        now.why = "mishap: every call of the app is refused"
+    if now.why or judged.person is None:
+        return _closed("Unauthorized")
+    now.person, now.verdict = judged.person, "verified"
+    now.note = f"through Forge, as {now.person.name}"
+    return _forge_scope() or _armed() or _without_body()
+
+
+def _authorisation() -> tuple[str, str, str]:
+    scheme, gap, value = request.headers.get("Authorization", "").partition(" ")
+    return scheme, gap, value.strip()
+
+
+def _forge_scope() -> Response | None:
+    wanted = scopes.of(request.method, _name())
+    if wanted <= asking.jira().forge.app.manifest.scopes:
+        return None
+    visit().why = f"scope {min(wanted)} is not in the manifest"
+    return _closed("Unauthorized; scope does not match")
+
+
+def _closed(words: str) -> Response:
+    """How Atlassian's gateway refuses, before Jira hears of it."""
+    answer = jsonify({"code": 401, "message": words})
+    answer.status_code = 401
+    return answer
+
+
+def _name() -> str:
+    """Of the view: the same API is served at two places."""
+    return (request.endpoint or "").rpartition(".")[2]
 
 
 def _admit_addon(now: Visit, presented: list[str]) -> Response | None:
@@ -122,9 +179,9 @@ def _without_body() -> Response | None:
 
 
 def _scope() -> Response | None:
-    reads = request.method == "GET" or request.endpoint in READING_POSTS
-    scope = SCOPES.get(request.endpoint or "", "READ" if reads else "WRITE")
-    if request.endpoint in UNSCOPED or asking.jira().addon.may(scope):
+    reads = request.method == "GET" or _name() in READING_POSTS
+    scope = SCOPES.get(_name(), "READ" if reads else "WRITE")
+    if _name() in UNSCOPED or asking.jira().addon.may(scope):
         return None
     visit().why = f"scope {scope} is not granted"
     return _refused(403, f"The app lacks the scope {scope} for this resource.")

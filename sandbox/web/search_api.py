@@ -1,4 +1,4 @@
-"""REST: search, the inventory of rules, and permissions."""
+"""REST: search, and permissions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,19 +10,11 @@ from sandbox.beans import Beans
 from sandbox.issues import RestError
 from sandbox.people import Person
 from sandbox.search import Search
-from sandbox.web import asking, issue_api, rest
-from sandbox.world import CONDITION, POST_FUNCTION, Rule, Workflow
+from sandbox.web import asking, rest
 
 Json = dict[str, Any]
 
 route = rest.BLUEPRINT.route
-_RULE_TYPES = frozenset({"postfunction", "condition", "validator"})
-_KINDS = (
-    ("postfunction", "postFunctions", POST_FUNCTION),
-    ("condition", "conditions", CONDITION),
-)
-"""How a type is asked for, answered, and called in a descriptor."""
-_RULES_PAGE = 10
 _PROJECT_PERMISSIONS = people.PROJECT_ADMIN
 _MOST_CHECKED = 1000
 
@@ -30,7 +22,8 @@ _MOST_CHECKED = 1000
 def _run(asked: Search) -> Json:
     jira = asking.jira()
     shown = Beans(jira.world, rest.caller())
-    return search.run(shown, asked, jira.addon.searchable_paths())
+    paths = jira.addon.searchable_paths() | jira.forge.app.searchable_paths()
+    return search.run(shown, asked, paths)
 
 
 @route(f"{rest.V3}/search/jql", methods=["GET"])
@@ -62,66 +55,13 @@ def search_by_post() -> Json:
     )
 
 
-@route(f"{rest.V3}/workflow/rule/config", methods=["GET"])
-def get_rules() -> Json:
-    """Only the calling app's rules; drafts are told apart by a flag."""
-    if not rest.caller().is_app:
-        raise RestError(403, ["Only apps can use this resource."])
-    types = asking.words("types")
-    if not types or set(types) - _RULE_TYPES:
-        raise RestError(400, ["types: postfunction, condition or validator"])
-    jira = asking.jira()
-    with jira.world.lock:
-        flows = list(jira.world.state.workflows.values())
-        values = [bean for flow in flows for bean in _versions(flow, types)]
-    return issue_api.page(values, "workflow/rule/config", _RULES_PAGE)
-
-
-def _versions(flow: Workflow, types: list[str]) -> Iterator[Json]:
-    names = request.args.getlist("workflowNames")
-    if names and flow.name not in names:
-        return
-    wanted = request.args.get("draft")
-    for is_draft, rules in ((False, flow.live), (True, flow.draft)):
-        if rules is None or wanted == str(not is_draft).lower():
-            continue
-        shown = {
-            member: list(_placed(rules, kind)) if name in types else []
-            for name, member, kind in _KINDS
-        }
-        if any(shown.values()):
-            yield {
-                "workflowId": {"name": flow.name, "draft": is_draft},
-                **shown,
-                "validators": [],
-            }
-
-
-def _placed(rules: dict[str, list[Rule]], kind: str) -> Iterator[Json]:
-    keys = asking.words("keys")
-    own = {module["key"] for module in asking.jira().addon.modules(kind)}
-    for made in catalogue.TRANSITIONS:
-        for rule in rules.get(made.id, []):
-            if rule.kind != kind or rule.module not in own:
-                continue
-            if keys and rule.module not in keys:
-                continue
-            bean: Json = {
-                "id": rule.id,
-                "key": rule.module,
-                "configuration": {"value": rule.value, "disabled": False},
-            }
-            if "transition" in asking.words("expand"):
-                bean["transition"] = {"id": int(made.id), "name": made.name}
-            yield bean
-
-
 @route(f"{rest.V3}/permissions/check", methods=["POST"])
 def check_permissions() -> Json:
     """What is granted; ids that do not exist are silently left out."""
     given, asker = asking.body(), rest.caller()
     account = given.get("accountId") or asker.account_id
-    if account != asker.account_id and not (asker.is_app or asker.is_admin):
+    # an add-on's server may ask about anybody; a Forge app is an account like others
+    if account != asker.account_id and not (asker == people.APP or asker.is_admin):
         raise RestError(403, ["Only an administrator may ask about others."])
     person = people.find(str(account))
     wanted = given.get("globalPermissions") or []
@@ -129,6 +69,7 @@ def check_permissions() -> Json:
         raise RestError(400, [f"Unrecognized permission: {min(unknown)}"])
     if person is None:
         return {"globalPermissions": [], "projectPermissions": []}
+    person = asking.jira().world.as_of_now(person)
     return {
         "globalPermissions": [p for p in wanted if person.may_globally(p)],
         "projectPermissions": [

@@ -32,6 +32,24 @@ def get_user() -> Json:
     return _beans().user(person)
 
 
+@route(f"{rest.V3}/user/groups", methods=["GET"])
+def get_user_groups() -> Response:
+    """For who may browse users and groups; apps may by default."""
+    caller = rest.caller()
+    if not (caller.is_app or caller.may_globally("USER_PICKER")):
+        raise RestError(403, ["You may not browse users and groups."])
+    person = people.find(request.args.get("accountId"))
+    if person is None:
+        raise RestError(404, ["Specified user does not exist or you cannot see it."])
+    url = _beans().url("group")
+    return jsonify(
+        [
+            {"name": one.name, "groupId": one.id, "self": f"{url}?groupId={one.id}"}
+            for one in people.groups_of(person)
+        ]
+    )
+
+
 @route(f"{rest.V3}/user/assignable/search", methods=["GET"])
 def assignable() -> Response:
     project, key = request.args.get("project"), request.args.get("issueKey")
@@ -137,7 +155,8 @@ def get_project_role(name: str, number: int) -> Json:
     if role is None:
         raise RestError(404, [f"There is no project role {number}."])
     url = _beans().url(f"project/{project.id}/role/{role.id}")
-    return _role(role, url) | {"actors": [_actor(role, one) for one in role.members]}
+    actors = [_actor(role, one) for one in role.members]
+    return _role(role, url) | {"actors": [*actors, *_group_actors(role)]}
 
 
 def _actor(role: people.ProjectRole, person: people.Person) -> Json:
@@ -147,6 +166,22 @@ def _actor(role: people.ProjectRole, person: people.Person) -> Json:
         "type": "atlassian-user-role-actor",
         "actorUser": {"accountId": person.account_id},
     }
+
+
+def _group_actors(role: people.ProjectRole) -> list[Json]:
+    return [
+        {
+            "id": role.id * 100 + 50 + people.GROUPS.index(group),
+            "displayName": group.name,
+            "type": "atlassian-group-role-actor",
+            "actorGroup": {
+                "displayName": group.name,
+                "name": group.name,
+                "groupId": group.id,
+            },
+        }
+        for group in role.groups
+    ]
 
 
 def _administers_projects() -> None:
@@ -211,23 +246,4 @@ def get_server_info() -> Json:
         "serverTime": world.stamp(),
         "scmInfo": "sandbox",
         "serverTitle": "Jira sandbox",
-    }
-
-
-@route("/atlassian-connect/1/addons/<key>", methods=["GET"])
-def addon(key: str) -> Json:
-    """What an add-on learns about itself; licences are not played."""
-    jira = asking.jira()
-    descriptor = jira.addon.descriptor
-    if not rest.caller().is_app or key != descriptor.get("key"):
-        raise RestError(404, [f"There is no app {key!r}."])
-    return {
-        "key": key,
-        "version": "1.0.0-AC",
-        "state": "ENABLED",
-        "host": {"product": "Jira", "contacts": []},
-        "links": {
-            "marketplace": [],
-            "self": [{"href": f"{jira.site.base_url}{request.path}"}],
-        },
     }

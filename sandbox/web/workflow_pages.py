@@ -11,9 +11,9 @@ from flask import (
 )
 from werkzeug.wrappers import Response
 
-from sandbox import catalogue, iframes, workflow
+from sandbox import catalogue, iframes, offers, workflow
 from sandbox.iframes import Frame
-from sandbox.web import asking, hosting
+from sandbox.web import asking, forge_hosting, hosting
 from sandbox.workflow import WorkflowError
 from sandbox.world import CONDITION, POST_FUNCTION, Rule, Workflow
 
@@ -60,7 +60,7 @@ def editor(name: str) -> str:
         placed=workflow.editing(flow),
         transitions=catalogue.TRANSITIONS,
         shelves=[
-            (shelf, NAMES[kind], kind, asking.jira().addon.modules(kind))
+            (shelf, NAMES[kind], kind, offers.of(asking.jira(), kind))
             for shelf, kind in SHELVES.items()
         ],
         used_by=[key for key, used in projects.items() if used == name],
@@ -70,16 +70,13 @@ def editor(name: str) -> str:
 @BLUEPRINT.get("/<name>/transitions/<number>/add/<module>")
 def add(name: str, number: str, module: str) -> Page:
     """The create iframe; the rule's id is made here, as Jira does."""
-    flow, made = _flow(name), _transition(number)
-    found = _module(module, "create")
-    rule = Rule(workflow.new_id(), module, "", found.kind)
-    frame = Frame(found, iframes.new_variables(found.kind, rule.id))
-    return _rule_page(flow, made, rule, frame, "create")
+    rule = Rule(workflow.new_id(), module, "", _kind(module))
+    return _rule_page(_flow(name), _transition(number), rule, "create")
 
 
 @BLUEPRINT.post("/<name>/transitions/<number>/add/<module>")
 def added(name: str, number: str, module: str) -> Response:
-    kind = _module(module, "create").kind
+    kind = _kind(module)
     rule_id = request.form.get("rule_id") or workflow.new_id()
     workflow.add(
         asking.jira().world,
@@ -90,26 +87,38 @@ def added(name: str, number: str, module: str) -> Response:
     return redirect(url_for("workflows.editor", name=name))
 
 
-def _module(key: str, view: str) -> iframes.Module:
-    found = iframes.rule(asking.jira().addon, key, view)
+def _kind(key: str) -> str:
+    found = offers.kind_of(asking.jira(), key)
     if found is None:
         abort(404)
     return found
 
 
 def _rule_page(
-    flow: Workflow, made: catalogue.Transition, rule: Rule, frame: Frame, view: str
+    flow: Workflow, made: catalogue.Transition, rule: Rule, view: str
 ) -> Page:
-    return hosting.page(
-        "rule.html",
-        frame,
-        flow=flow,
-        transition=made,
-        view=view,
-        rule=rule,
-        shelf=_shelf(rule),
-        what=NAMES[rule.kind],
+    given: dict[str, object] = {
+        "section": "workflows",
+        "flow": flow,
+        "transition": made,
+        "view": view,
+        "rule": rule,
+        "shelf": _shelf(rule),
+        "what": NAMES[rule.kind],
+    }
+    forged = forge_hosting.rule(rule, view, made)
+    if forged is not None:
+        return forge_hosting.page("rule.html", forged, **given)
+    found = iframes.rule(asking.jira().addon, rule.module, view)
+    if found is None:
+        abort(404)
+    variables = (
+        iframes.new_variables(rule.kind, rule.id)
+        if view == "create"
+        else iframes.variables(rule)
     )
+    frame = Frame(found, variables)
+    return hosting.page("rule.html", frame, full_page=False, **given)
 
 
 def _shelf(rule: Rule) -> str:
@@ -136,8 +145,7 @@ def edit(name: str, shelf: str, rule_id: str) -> Page:
 def _existing(name: str, shelf: str, rule_id: str, view: str) -> Page:
     flow = _flow(name)
     rule = _found(flow, shelf, rule_id)
-    frame = Frame(_module(rule.module, view), iframes.variables(rule))
-    return _rule_page(flow, _place_of(flow, rule), rule, frame, view)
+    return _rule_page(flow, _place_of(flow, rule), rule, view)
 
 
 def _found(flow: Workflow, shelf: str, rule_id: str) -> Rule:

@@ -1,0 +1,19 @@
+"""Where Atlassian publishes the keys of Forge's invocation tokens."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from sandbox.forge import invocations
+from sandbox.web import asking
+
+Json = dict[str, Any]
+
+BLUEPRINT = Blueprint("forge_keys", __name__)
+
+
+@BLUEPRINT.get("/forge/jwks.json")
+def keys() -> Response:
+    answer = jsonify(invocations.published(asking.jira().forge.app.kept.keys))
+    answer.headers["Cache-Control"] = "public, max-age=300"
+    return answer
