@@ -63,15 +63,21 @@ class Process:
 
 @contextlib.contextmanager
 def started(
-    name: str, command: Sequence[str], *, env: Mapping[str, str], folder: Path
+    name: str,
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    folder: Path,
+    measured: bool = True,
 ) -> Iterator[Process]:
     """Run `command` from the checkout, its log in `folder`, until the block ends."""
     log = folder / f"{name}.log"
+    around = ENVIRON if measured else unmeasured(ENVIRON)
     with log.open("wb") as output:
         popen = subprocess.Popen(  # noqa: S603 -- what we test
             command,
             cwd=ROOT,
-            env={**ENVIRON, **env},
+            env={**around, **env},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -100,6 +106,11 @@ def finish(command: Sequence[str], *, env: Mapping[str, str]) -> str:
     if done.returncode:
         raise ProcessError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}")
     return done.stdout
+
+
+def unmeasured(env: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what starts coverage, for a process that it can learn nothing from."""
+    return {name: env[name] for name in env if not name.startswith("COVERAGE_")}
 
 
 def free_port() -> int:

@@ -1,9 +1,7 @@
 """A real browser on a real add-on and a real sandbox, each in a process of its own."""
 
-import base64
 import contextlib
 import re
-import secrets
 import shutil
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +10,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import (
     Browser,
@@ -26,8 +23,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests import processes
-from tests.processes import COUNTERSIGN, PYTHON, ROOT, Process
+from tests.browser import stacks
+from tests.browser.stacks import Stack
+from tests.processes import ROOT
 
 RESULTS = ROOT / "test-results"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -66,15 +64,6 @@ expect.set_options(timeout=TIMEOUT_MS)
 # "null" leaves it to the pages: Playwright's default, light, would hide that a frame
 # follows the colour scheme of the page around it.
 ColorScheme = Literal["light", "dark", "null"]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """The add-on and its Jira: where they are, and their processes."""
-
-    addon: str
-    jira: str
-    processes: tuple[Process, ...] = field(repr=False)
 
 
 @dataclass
@@ -139,38 +128,26 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole product as `make run` starts it, on free ports, in an empty folder."""
-    folder = tmp_path_factory.mktemp("stack")
-    port, jira_port = processes.free_port(), processes.free_port()
-    # Two names for one machine make two origins, as in real life.
-    addon, jira = f"http://127.0.0.1:{port}", f"http://localhost:{jira_port}"
-    env = {
-        "COUNTERSIGN_MODE": "development",
-        "COUNTERSIGN_BASE_URL": addon,
-        "COUNTERSIGN_LISTEN": f"127.0.0.1:{port}",
-        "COUNTERSIGN_DATABASE_URL": f"sqlite:///{folder}/countersign.sqlite",
-        "COUNTERSIGN_QUEUE_URL": f"sqlite:///{folder}/queue.sqlite",
-        "COUNTERSIGN_ENCRYPTION_KEYS": _key(),
-        "COUNTERSIGN_INSTALL_KEYS_URL": f"{jira}/install-keys",
-        "COUNTERSIGN_SITE_SUFFIXES": "localhost,127.0.0.1",
-        "COUNTERSIGN_TENANTS": "open",
-        "COUNTERSIGN_WATCH_SECONDS": "5",
-        "COUNTERSIGN_AP_JS_URL": f"{jira}/atlassian-connect/all.js",
-    }
-    sandbox = [PYTHON, "-m", "sandbox", "--port", str(jira_port), "--addon", addon]
-    sandbox += ["--state", str(folder / "sandbox.json"), "--no-install"]
-    processes.finish([COUNTERSIGN, "db", "upgrade"], env=env)
-    with (
-        processes.started(
-            "addon", [COUNTERSIGN, "serve"], env=env, folder=folder
-        ) as serving,
-        processes.started("sandbox", sandbox, env=env, folder=folder) as acting,
-    ):
-        serving.wait_until_answers(f"{addon}/readyz")
-        acting.wait_until_answers(f"{jira}/")
-        requests.post(f"{jira}/sandbox/api/install", timeout=30).raise_for_status()
-        yield Stack(addon, jira, (serving, acting))
+def connect_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stacks.started(tmp_path_factory.mktemp("connect"), stacks.CONNECT) as stack:
+        stack.install(stacks.CONNECT)
+        yield stack
+
+
+@pytest.fixture(scope="package")
+def forge_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """With Connect's door shut, and no Connect app on the site."""
+    with stacks.started(tmp_path_factory.mktemp("forge"), stacks.FORGE) as stack:
+        stack.install(stacks.FORGE)
+        yield stack
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The product on a site that has it by Connect, unless a test says otherwise."""
+    door = getattr(request, "param", stacks.CONNECT)
+    found: Stack = request.getfixturevalue(f"{door}_stack")
+    return found
 
 
 @pytest.fixture
@@ -240,7 +217,3 @@ def _record(context: BrowserContext, faults: list[str]) -> None:
     context.route("**/*", on_request)
     context.on("console", on_console)
     context.on("weberror", lambda uncaught: faults.append(f"error: {uncaught.error}"))
-
-
-def _key() -> str:
-    return "dev:" + base64.b64encode(secrets.token_bytes(32)).decode()

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import Frame, FrameLocator, Locator, Page, expect
 
-from tests.browser.conftest import Stack, Visit
+from tests.browser.conftest import Visit
+from tests.browser.stacks import Stack
 
 WORKFLOW = "DEMO: Delivery workflow"
+SLOT = ".iframe-slot iframe"
 
 Json = Any
 
@@ -28,7 +30,7 @@ class Desk:
     @property
     def frame(self) -> FrameLocator:
         """Our page, inside Jira's."""
-        return self.page.frame_locator("#iframe-slot iframe")
+        return self.page.frame_locator(SLOT)
 
     @property
     def faults(self) -> list[str]:
@@ -59,10 +61,26 @@ class Desk:
         """Open a stored rule, to look at it or (`/edit`) to change it."""
         self.open(f"/workflows/{quote(WORKFLOW)}/functions/{function}{view}")
 
-    def open_config(self) -> None:
+    def open_config(self, view: str = "Overview") -> None:
+        """Open our configuration page, and one of its views by its link."""
         self.open("/apps/")
         self.page.get_by_role("link", name="Configure").click()
-        expect(self.frame.locator("#live")).to_be_visible()
+        link = self.frame.get_by_role("link", name=view, exact=True).first
+        link.click()
+        expect(link).to_have_attribute("aria-current", "page")
+        expect(self.frame.locator("main h1:not(.visually-hidden)")).to_be_visible()
+
+    def runs(self, text: str) -> Locator:
+        """Return the rows with this text in the list of runs, the newest first."""
+        return self.frame.locator("tr[data-item]").filter(has_text=text)
+
+    def open_run(self, text: str) -> Locator:
+        """Open the newest run whose row has this text; return its timeline."""
+        self.open_config("Runs")
+        self.runs(text).first.locator(".row-link").press("Enter")
+        timeline = self.frame.get_by_role("list", name="What happened, in its order")
+        expect(timeline).to_be_visible()
+        return timeline
 
     def push(self, name: str) -> None:
         """Push a button of Jira's on a page with our frame, by the keyboard.
@@ -71,6 +89,12 @@ class Desk:
         that was under the pointer before.
         """
         self.page.get_by_role("button", name=name, exact=True).press("Enter")
+
+    def sign_in(self, name: str) -> None:
+        """Become another of the sandbox's people."""
+        self.open("/")
+        with self.page.expect_navigation():
+            self.page.get_by_label("Signed in as").select_option(label=name)
 
     def go_dark(self) -> None:
         self.push("Dark")
@@ -123,9 +147,13 @@ class Desk:
         """Let nothing that Jira tells the add-on arrive any more, or mend it."""
         self.ask("mishaps/cut-wire", {"on": on})
 
+    def ours(self) -> Frame:
+        """Return our page: the one frame from another origin than Jira's."""
+        handle = self.page.locator(SLOT).element_handle()
+        frame = handle.content_frame()
+        assert frame is not None
+        return frame
+
     def hash(self) -> str:
         """Return which of our views is open, as the frame's address has it."""
-        element = self.page.locator("#iframe-slot iframe").element_handle()
-        frame = element.content_frame()
-        assert frame is not None
-        return str(frame.evaluate("location.hash"))
+        return str(self.ours().evaluate("location.hash"))

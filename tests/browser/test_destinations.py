@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Stack, Visits, accessibility_faults
+from tests.browser.conftest import Visits, accessibility_faults
 from tests.browser.desk import Desk
-from tests.browser.test_looks import our_frame
+from tests.browser.stacks import Stack
 
 SIZES = ((1280, 2600), (420, 3600))
 """Tall enough for everything: what is scrolled away in a frame is not painted."""
@@ -39,8 +39,7 @@ def desk(desks: Callable[..., Desk]) -> Desk:
 
 def go(desk: Desk, view: str, heading: str) -> None:
     """Open the configuration page and one of its views."""
-    desk.open_config()
-    desk.frame.get_by_role("link", name=view, exact=True).click()
+    desk.open_config(view)
     expect(desk.frame.get_by_role("heading", level=1)).to_have_text(heading)
 
 
@@ -58,7 +57,7 @@ def set_up(desk: Desk) -> tuple[str, str]:
     fill(desk, name, receiver(desk))
     desk.frame.get_by_role("button", name="Add destination").click()
     expect(desk.frame.get_by_role("heading", level=1)).to_have_text(name)
-    address = our_frame(desk).evaluate("location.hash")
+    address = desk.ours().evaluate("location.hash")
     return name, "d_" + address.rpartition("/")[2].replace("-", "")
 
 
@@ -120,7 +119,7 @@ def test_t8_secret_is_shown_once_with_a_button_to_copy_it(desk: Desk) -> None:
     expect(desk.frame.locator("#announcer")).to_have_text("Copied.")
 
     desk.frame.get_by_role("link", name="Keys").click()
-    expect(desk.frame.get_by_role("heading", level=1)).to_have_text("Signing keys")
+    expect(desk.frame.get_by_role("heading", level=1)).to_have_text("Keys")
     desk.frame.get_by_role("link", name="Destinations").click()
     desk.frame.get_by_role("link", name="With a secret").click()
     expect(desk.frame.get_by_role("heading", level=1)).to_have_text("With a secret")
@@ -152,22 +151,21 @@ def test_rule_delivers_and_its_run_shows_what_was_answered(desk: Desk) -> None:
     desk.ask("issues/DEMO-2/status", {"status": "Done"})
     desk.ask("issues/DEMO-2/transition", {"name": "Reopen"})
 
-    desk.open_config()
-    run = desk.frame.locator("tbody[data-run]").filter(has_text="Ship it").first
-    expect(run.get_by_text("Succeeded")).to_be_visible()
-    run.get_by_role("button").first.click()
-    run.get_by_text("What was sent and answered").click()
-    expect(run).to_contain_text("Authorization: Bearer (hidden)")
+    desk.open_config("Runs")
+    expect(desk.runs("Ship it").first.get_by_text("Succeeded")).to_be_visible()
+    timeline = desk.open_run("Ship it")
+    timeline.get_by_text("What was sent and answered").click()
+    expect(timeline).to_contain_text("Authorization: Bearer (hidden)")
     assert desk.faults == []
 
 
 def test_another_view_stays_while_the_overview_would_have_been_renewed(
     desk: Desk,
 ) -> None:
-    go(desk, "Keys", "Signing keys")
+    go(desk, "Keys", "Keys")
     desk.page.wait_for_timeout(4000)  # longer than the overview rests
 
-    expect(desk.frame.get_by_role("heading", level=1)).to_have_text("Signing keys")
+    expect(desk.frame.get_by_role("heading", level=1)).to_have_text("Keys")
     expect(desk.frame.get_by_role("link", name="Keys")).to_have_attribute(
         "aria-current", "page"
     )
@@ -178,7 +176,7 @@ def test_another_view_stays_while_the_overview_would_have_been_renewed(
 
 def test_keys_are_revoked_after_a_warning(desk: Desk) -> None:
     set_up(desk)
-    go(desk, "Keys", "Signing keys")
+    go(desk, "Keys", "Keys")
     expect(desk.frame.get_by_text("Active", exact=True)).to_have_count(1)
     desk.frame.get_by_role("button", name="Rotate now").click()
     expect(desk.frame.locator("#went-wrong")).to_contain_text("published for 24 hours")
@@ -218,7 +216,7 @@ def one(desk: Desk) -> None:
 
 def keys(desk: Desk) -> None:
     set_up(desk)
-    go(desk, "Keys", "Signing keys")
+    go(desk, "Keys", "Keys")
     desk.frame.get_by_role("button", name="Revoke …").click()
 
 
@@ -245,11 +243,11 @@ def test_page_is_accessible_in_both_themes(
     page(desk)
     name = f"{page.__name__}-{size[0]}"
 
-    assert accessibility_faults(our_frame(desk)) == []
-    width = our_frame(desk).evaluate("document.documentElement.scrollWidth")
-    assert width <= our_frame(desk).evaluate("window.innerWidth")
+    assert accessibility_faults(desk.ours()) == []
+    width = desk.ours().evaluate("document.documentElement.scrollWidth")
+    assert width <= desk.ours().evaluate("window.innerWidth")
     desk.visit.screenshot(f"{name}-light")
     desk.go_dark()
-    assert accessibility_faults(our_frame(desk)) == []
+    assert accessibility_faults(desk.ours()) == []
     desk.visit.screenshot(f"{name}-dark")
     assert desk.faults == []

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Stack, Visits, accessibility_faults
+from tests.browser.conftest import Visits, accessibility_faults
 from tests.browser.desk import WORKFLOW, Desk
-from tests.browser.test_looks import our_frame
+from tests.browser.stacks import Stack, both_doors
 
 GATE = "Hold the issue until every step is done"
 
@@ -31,6 +31,7 @@ def publish(desk: Desk) -> None:
     desk.page.wait_for_load_state()
 
 
+@both_doors
 def test_gate_is_set_up_in_the_form(desk: Desk) -> None:
     desk.open_editor("Dispatch")
     frame = desk.frame
@@ -41,13 +42,13 @@ def test_gate_is_set_up_in_the_form(desk: Desk) -> None:
     expect(hold).to_be_hidden()
 
     frame.get_by_label(GATE).check()
-    hold.select_option(label="Dispatching")
+    hold.select_option(label="Deploying")
     frame.get_by_label("Then move the issue by").fill("Deployed")
     frame.get_by_label("Transition", exact=False).last.fill("Deploy failed")
 
     sentence = frame.locator("#sentence")
     expect(sentence).to_contain_text("waits in its hold until then, at most 30 minutes")
-    assert accessibility_faults(our_frame(desk)) == []
+    assert accessibility_faults(desk.ours()) == []
     desk.visit.screenshot("gate-editor")
     desk.push("Add")
     publish(desk)
@@ -69,6 +70,7 @@ def test_what_a_gate_lacks_is_said_at_its_field(desk: Desk) -> None:
     expect(problem).to_be_hidden()
 
 
+@both_doors
 def test_condition_is_chosen_and_said_again(desk: Desk) -> None:
     desk.open("/workflows/")
     name = "Add Only Countersign may move this on to Deployed"
@@ -76,7 +78,7 @@ def test_condition_is_chosen_and_said_again(desk: Desk) -> None:
     desk.frame.get_by_label("And people with the project role").select_option(
         label="Administrators"
     )
-    assert accessibility_faults(our_frame(desk)) == []
+    assert accessibility_faults(desk.ours()) == []
     desk.visit.screenshot("condition-editor")
     desk.push("Add")
     publish(desk)

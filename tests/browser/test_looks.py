@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Frame, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Stack, Visits, accessibility_faults
+from tests.browser.conftest import Visits, accessibility_faults
 from tests.browser.desk import Desk
+from tests.browser.stacks import CONNECT, FORGE, Stack
 
 RULE = {
     "v": 1,
@@ -23,6 +23,10 @@ RULE = {
 }
 STORED = json.dumps(RULE)
 BROKEN = json.dumps(RULE | {"mood": "bad"})
+REFUSED = {
+    CONNECT: ("wrong-secret", "expired-token"),
+    FORGE: ("forge-unknown-key", "forge-other-endpoint"),
+}
 SIZES = ((1280, 1500), (420, 2400))
 """Tall enough for everything: what is scrolled away in a frame is not painted."""
 
@@ -57,20 +61,75 @@ def view_broken(desk: Desk) -> None:
     expect(desk.frame.locator(".notice")).to_be_visible()
 
 
-def config(desk: Desk) -> None:
-    desk.add_rule("Reopen", STORED)
+def make_history(desk: Desk) -> None:
+    """Let a run succeed and another fail, and a stranger and a late call be refused."""
+    good = RULE | {"steps": [{"do": "add-label", "label": "seen"}]}
+    desk.add_rule("Reopen", json.dumps(good))
+    desk.add_rule("Reopen", json.dumps(RULE | {"id": "r_fails", "name": "Fly away"}))
     desk.ask("issues/DEMO-4/status", {"status": "Done"})
     desk.ask("issues/DEMO-4/transition", {"name": "Reopen"})
-    desk.ask("mishaps/wrong-secret", {"issue": "DEMO-4"})
-    desk.ask("mishaps/expired-token", {"issue": "DEMO-4"})
+    for door in desk.stack.doors:
+        for mishap in REFUSED[door]:
+            desk.ask(f"mishaps/{mishap}", {"issue": "DEMO-4"})
+
+
+def overview(desk: Desk) -> None:
+    make_history(desk)
     desk.open_config()
-    run = desk.frame.locator("tbody[data-run]").filter(has_text="DEMO-4").first
-    expect(run.get_by_text("Failed", exact=True).first).to_be_visible()
-    run.get_by_role("button").click()
+    expect(desk.frame.locator(".plot").first).to_be_visible()
+    desk.frame.get_by_text("As a table").first.click()
     desk.frame.locator("#claims summary").click()
 
 
-PAGES = (create, edit, edit_broken, view, view_broken, config)
+def runs(desk: Desk) -> None:
+    make_history(desk)
+    desk.open_config("Runs")
+    row = desk.runs("Fly away").first
+    expect(row.get_by_text("Failed", exact=True)).to_be_visible()
+
+
+def run(desk: Desk) -> None:
+    runs(desk)
+    desk.open_run("Fly away")
+    desk.frame.get_by_role("button", name="Run again …").press("Enter")
+
+
+def rules(desk: Desk) -> None:
+    make_history(desk)
+    desk.add_rule("Touch", BROKEN)
+    desk.open_config("Rules")
+    expect(desk.frame.get_by_text("It cannot be read")).to_be_visible()
+    desk.frame.get_by_text("Rule as JSON").first.click()
+
+
+def log(desk: Desk) -> None:
+    make_history(desk)
+    desk.open_config("Verification log")
+    desk.frame.get_by_text("Facts").first.click()
+    expect(desk.frame.locator("tr details dl").first).to_be_visible()
+    desk.frame.locator("#claims summary").click()
+
+
+def settings(desk: Desk) -> None:
+    desk.open_config("Settings")
+    desk.frame.get_by_label("Runs, in days").fill("3")
+    desk.frame.get_by_role("button", name="Save changes").press("Enter")
+    expect(desk.frame.locator("#not-saved")).to_be_visible()
+
+
+def people(desk: Desk) -> None:
+    desk.open_config("Settings")
+    desk.frame.get_by_role("link", name="Personal data").press("Enter")
+    expect(desk.frame.locator("h1")).to_have_text("Personal data")
+
+
+PAGES = (
+    *(create, edit, edit_broken, view, view_broken),
+    *(overview, runs, run, rules, log, settings, people),
+)
+
+IN_FORGE = (create, view, overview, runs, run, log, settings)
+"""Enough to see that Forge's frame and its colours do no harm."""
 
 
 @pytest.fixture
@@ -86,12 +145,6 @@ def desks(open_page: Visits, stack: Stack) -> Iterator[Callable[..., Desk]]:
         desk.forget_rules()
 
 
-def our_frame(desk: Desk) -> Frame:
-    ours = urlsplit(desk.stack.addon).netloc
-    [found] = [f for f in desk.page.frames if urlsplit(f.url).netloc == ours]
-    return found
-
-
 @pytest.mark.parametrize("size", SIZES, ids=["wide", "narrow"])
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.__name__)
 def test_page_is_accessible_in_both_themes(
@@ -101,30 +154,37 @@ def test_page_is_accessible_in_both_themes(
 ) -> None:
     desk = desks(size)
     page(desk)
-    name = f"{page.__name__}-{size[0]}"
+    look(desk, f"{page.__name__}-{size[0]}")
 
-    assert accessibility_faults(our_frame(desk)) == []
+
+@pytest.mark.parametrize("stack", [FORGE], indirect=True)
+@pytest.mark.parametrize("size", SIZES, ids=["wide", "narrow"])
+@pytest.mark.parametrize("page", IN_FORGE, ids=lambda page: page.__name__)
+def test_page_is_as_accessible_in_forge(
+    desks: Callable[..., Desk],
+    page: Callable[[Desk], None],
+    size: tuple[int, int],
+) -> None:
+    desk = desks(size)
+    page(desk)
+    look(desk, f"{page.__name__}-{size[0]}-forge")
+
+
+def look(desk: Desk, name: str) -> None:
+    """Look at our page in both themes; photograph it."""
+    assert accessibility_faults(desk.ours()) == []
+    width = desk.ours().evaluate("document.documentElement.scrollWidth")
+    assert width <= desk.ours().evaluate("window.innerWidth")
     desk.visit.screenshot(f"{name}-light")
     desk.go_dark()
-    assert accessibility_faults(our_frame(desk)) == []
+    assert accessibility_faults(desk.ours()) == []
     desk.visit.screenshot(f"{name}-dark")
     assert desk.faults == []
-
-
-@pytest.mark.parametrize("page", [edit, config], ids=lambda page: page.__name__)
-def test_nothing_is_wider_than_a_narrow_window(
-    desks: Callable[..., Desk], page: Callable[[Desk], None]
-) -> None:
-    desk = desks((420, 800))
-    page(desk)
-
-    frame = our_frame(desk)
-    width = frame.evaluate("document.documentElement.scrollWidth")
-    assert width <= frame.evaluate("window.innerWidth")
 
 
 def test_address_of_a_page_holds_no_token(desks: Callable[..., Desk]) -> None:
     desk = desks((1280, 900))
     desk.open_config()
 
-    assert our_frame(desk).evaluate("location.href") == f"{desk.stack.addon}/config"
+    address = desk.ours().evaluate("location.href")
+    assert address == f"{desk.stack.addon}/config#/overview"

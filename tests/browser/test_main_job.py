@@ -1,13 +1,20 @@
 """The main job, by hand in a browser: from the workflow editor to the moved issue."""
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import Stack, Visits
+from tests.browser.conftest import Visits
 from tests.browser.desk import Desk
+from tests.browser.stacks import CONNECT, FORGE, Stack, both_doors
+
+SIGNED = {
+    CONNECT: "With shared secret number 1",
+    FORGE: "By Atlassian, for Forge",
+}
 
 
 @pytest.fixture
@@ -46,10 +53,7 @@ def move_an_issue(desk: Desk) -> str:
     return key
 
 
-def runs_of(desk: Desk, text: str) -> Locator:
-    return desk.frame.locator("tbody[data-run]").filter(has_text=text)
-
-
+@both_doors
 def test_rule_made_in_the_editor_moves_the_issue_and_is_shown(desk: Desk) -> None:
     save_rule_with_two_steps(desk)
     key = move_an_issue(desk)
@@ -57,40 +61,70 @@ def test_rule_made_in_the_editor_moves_the_issue_and_is_shown(desk: Desk) -> Non
     desk.open(f"/browse/{key}")
     expect(desk.page.get_by_text(f"Countersigned {key}")).to_be_visible()
 
-    desk.open_config()
-    run = runs_of(desk, "Greet and pass on").filter(has_text=key)
+    desk.open_config("Runs")
+    run = desk.runs("Greet and pass on").filter(has_text=key)
     expect(run.get_by_text("Succeeded", exact=True)).to_be_visible()
-    run.get_by_role("button").click()
-    step = run.get_by_text("Move the issue by “Send to review”", exact=True)
-    expect(step).to_be_visible()
+    timeline = desk.open_run("Greet and pass on")
+    expect(timeline).to_contain_text("Jira called, and the call was verified")
+    expect(timeline).to_contain_text(SIGNED[desk.stack.doors[0]])
+    expect(timeline).to_contain_text("Jira confirmed the change")
+    expect(timeline).to_contain_text("Move the issue by “Send to review”")
+
+    desk.open_config()
     verified = desk.frame.get_by_role("region", name="Last verified call")
     expect(verified.get_by_text("A transition's call")).to_be_visible()
     expect(desk.frame.get_by_text("Connected")).to_be_visible()
+    assert desk.faults == []
 
+
+RULE = {
+    "v": 1,
+    "id": "r_pass",
+    "name": "Pass on",
+    "steps": [{"do": "transition-issue", "transition": "Send to review"}],
+}
+
+
+def test_mishaps_change_nothing(desk: Desk) -> None:
+    """Three of them; each is refused or unconfirmed, with its reason."""
+    desk.add_rule("Start progress", json.dumps(RULE))
+    key = move_an_issue(desk)
+    desk.open_config("Runs")
+    run = desk.runs("Pass on").filter(has_text=key)
+    expect(run.get_by_text("Succeeded", exact=True)).to_be_visible()
     before = desk.issues()
-    mishaps_change_nothing(desk, key)
+
+    expired_is_refused(desk, key)
+    swapped_is_unconfirmed(desk, key)
+    replay_is_seen(desk)
+
     assert desk.issues() == before
     assert desk.faults == []
 
 
-def mishaps_change_nothing(desk: Desk, key: str) -> None:
-    """Press three of them; each is refused or unconfirmed, with its reason."""
+def expired_is_refused(desk: Desk, key: str) -> None:
     desk.press("Expired token", key)
     desk.open_config()
     refused = desk.frame.get_by_role("region", name="Last refused call")
     expect(refused.get_by_text("Its token had expired.")).to_be_visible()
     expect(refused.get_by_text("check the clocks")).to_be_visible()
 
+
+def swapped_is_unconfirmed(desk: Desk, key: str) -> None:
     desk.press("Swapped body", key)
-    desk.open_config()
-    run = runs_of(desk, "Unconfirmed")
+    desk.open_config("Runs")
+    run = desk.runs("Unconfirmed")
     expect(run.get_by_text("Jira's history has no such change")).to_be_visible()
     expect(run.get_by_text("claimed")).to_be_visible()
 
-    runs = desk.frame.locator("tbody[data-run]")
-    known = runs.count()
-    desk.press("Replay", key)
+
+def replay_is_seen(desk: Desk) -> None:
+    desk.open_config("Runs")
+    expect(desk.runs("").first).to_be_visible()
+    known = desk.runs("").count()
+    desk.press("Replay", "DEMO-1")
     desk.open_config()
     verified = desk.frame.get_by_role("region", name="Last verified call")
     expect(verified.get_by_text("seen before")).to_be_visible()
-    expect(runs).to_have_count(known)
+    desk.open_config("Runs")
+    expect(desk.runs("")).to_have_count(known)

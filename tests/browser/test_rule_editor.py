@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import Stack, Visits
+from tests.browser.answers import answered, silent
+from tests.browser.conftest import Visits
 from tests.browser.desk import Desk
+from tests.browser.stacks import Stack
 
 RULE = {
     "v": 1,
@@ -277,14 +279,13 @@ def test_nothing_is_saved_while_the_server_does_not_answer(desk: Desk) -> None:
     desk.open_rule(desk.add_rule("Deploy", STORED), "/edit")
     sentence = desk.frame.locator("#sentence")
     expect(sentence).to_have_attribute("data-state", "complete")
-    desk.page.route("**/api/v1/rules/check", lambda route: route.abort())
 
-    desk.frame.get_by_label("Name").fill("Changed")
-    expect(sentence).to_contain_text("Countersign does not answer")
-    desk.push("Update")
-    expect(desk.frame.locator("#not-saved")).to_contain_text("Still checking")
+    with answered(desk.page, "**/api/v1/rules/check", silent):
+        desk.frame.get_by_label("Name").fill("Changed")
+        expect(sentence).to_contain_text("Countersign does not answer")
+        desk.push("Update")
+        expect(desk.frame.locator("#not-saved")).to_contain_text("Still checking")
 
-    desk.page.unroute("**/api/v1/rules/check")
     desk.frame.get_by_role("textbox", name="Label").fill("again")
     expect(sentence).to_contain_text("add the label “again”")
     desk.push("Update")
@@ -297,17 +298,18 @@ def test_nothing_is_saved_while_the_server_does_not_answer(desk: Desk) -> None:
         (401, "Your session with Jira has ended"),
         (403, "This page is for Jira administrators"),
         (503, "Countersign does not answer"),
-        (404, "Something went wrong"),
+        (418, "Something went wrong"),
     ],
 )
 def test_page_that_cannot_be_shown_says_why_and_tries_again(
     desk: Desk, status: int, words: str
 ) -> None:
-    pattern = "**/api/v1/pages/rule-view"
-    desk.page.route(pattern, lambda route: route.fulfill(status=status, body="{}"))
-    desk.open_rule(desk.add_rule("Deploy", STORED))
-    expect(desk.frame.get_by_role("heading", name=words)).to_be_visible()
+    def refuse(route: Route) -> None:
+        route.fulfill(status=status, body="{}")
 
-    desk.page.unroute(pattern)
+    with answered(desk.page, "**/api/v1/pages/rule-view", refuse):
+        desk.open_rule(desk.add_rule("Deploy", STORED))
+        expect(desk.frame.get_by_role("heading", name=words)).to_be_visible()
+
     desk.frame.get_by_role("button", name="Try again").click()
     expect(desk.frame.get_by_role("heading", name="Label it")).to_be_visible()

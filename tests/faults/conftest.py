@@ -1,14 +1,14 @@
 """A Jira on a port, the add-on on a real database, and processes that can be killed."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,19 +16,31 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from flask import Flask
+from sqlalchemy.orm import Session, sessionmaker
 
+from app import db
+from app.crypto import Keyring
 from app.db import Base
-from app.runtime import Runtime
+from app.http import NoMail
+from app.queue import Queue
+from app.runtime import Runtime, utc_now
 from app.settings import Settings
 from app.web import create_app
 from sandbox import Jira
 from sandbox import create_app as create_jira
+from sandbox.github import GitHub
 from sandbox.wire import Transport
-from tests.functional.conftest import KEY, ROOT
-from tests.functional.fakes import call
+from tests import lending
+from tests.faults import racing
+from tests.faults.racing import SharedJira
+from tests.functional.callers import Caller
+from tests.functional.conftest import BASE_URL, KEY, ROOT, SITE, rule
+from tests.functional.fakes import Clock, Wire, call
+from tests.processes import ENVIRON, unmeasured
 from tests.serving import serving
 
 ADDON = "http://addon.test"
+COMMENT = {"do": "add-comment", "body": "Once"}
 LAG = 0.06
 """Seconds that this Jira's search is late; the workers' looks outlast it."""
 
@@ -95,7 +107,33 @@ class Stage:
     runtime: Runtime
     app: Flask
     jira: Jira
+    github: GitHub
+    """At the same address as Jira."""
     launcher: Launcher
+
+
+@dataclass(frozen=True)
+class Site:
+    """The product and the sandbox in one process, under one clock."""
+
+    runtime: Runtime
+    jira: Jira
+    wire: Wire
+    clock: Clock
+    caller: Caller
+
+    def fire(self) -> None:
+        """Record a run that is to comment DEMO-1."""
+        assert self.jira.install().is_good
+        self.jira.add_post_function("Start progress", rule(COMMENT))
+        self.jira.set_status("DEMO-1", "To Do")
+        self.jira.transition("DEMO-1", "Start progress")
+        assert self.jira.deliver_pending() == 1
+
+    def comments(self) -> int:
+        return len(
+            [c for c in self.jira.issue("DEMO-1").comments if c.get("properties")]
+        )
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -117,13 +155,15 @@ def stage(
         runtime = Runtime.build(settings)
         app = create_app(runtime)
         jira = make_jira(app, site)
-        with serving(create_jira(jira), listening), launched(env) as launcher:
+        outside = create_jira(jira)
+        with serving(outside, listening), launched(env) as launcher:
             assert jira.install().is_good
             yield Stage(
                 settings=settings,
                 runtime=runtime,
                 app=app,
                 jira=jira,
+                github=outside.extensions["github"],
                 launcher=launcher,
             )
         jira.close()
@@ -139,6 +179,95 @@ def clean(stage: Stage) -> Iterator[Stage]:
         for functions in list(flow.live.values()):
             for function in list(functions):
                 stage.jira.remove_post_function(function.id, flow.name)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def env(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, str]]:
+    """Settings with a migrated database that no other test's worker looks into."""
+    folder = tmp_path_factory.mktemp(f"race-{request.param}")
+    env = {
+        "COUNTERSIGN_BASE_URL": BASE_URL,
+        "COUNTERSIGN_DATABASE_URL": f"sqlite:///{folder / 'app.sqlite'}",
+        "COUNTERSIGN_QUEUE_URL": f"sqlite:///{folder / 'queue.sqlite'}",
+        "COUNTERSIGN_ENCRYPTION_KEYS": racing.KEY,
+        "COUNTERSIGN_INSTALL_KEYS_URL": f"{SITE}/install-keys",
+        "COUNTERSIGN_TENANTS": "open",
+    }
+    with contextmanager(_database)(request, env) as url:
+        racing.migrate(url)
+        yield env | {"COUNTERSIGN_DATABASE_URL": url}
+
+
+def _database(request: pytest.FixtureRequest, env: Mapping[str, str]) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield env["COUNTERSIGN_DATABASE_URL"]
+        return
+    with racing.postgres_beside(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def all_sessions(env: Mapping[str, str]) -> Iterator[sessionmaker[Session]]:
+    sessions = db.make_sessions(env["COUNTERSIGN_DATABASE_URL"])
+    yield sessions
+    sessions.kw["bind"].dispose()
+
+
+@pytest.fixture
+def sessions(all_sessions: sessionmaker[Session]) -> Iterator[sessionmaker[Session]]:
+    yield all_sessions
+    with all_sessions.begin() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> SharedJira:
+    return SharedJira(tmp_path / "comments.log")
+
+
+@pytest.fixture
+def runtime(
+    env: Mapping[str, str], sessions: sessionmaker[Session], shared: SharedJira
+) -> Runtime:
+    """The product before the Jira in memory, by the real clock."""
+    settings = Settings.from_env(env)
+    return Runtime(
+        settings=settings,
+        sessions=sessions,
+        keyring=Keyring.from_base64(settings.sealing_keys),
+        http=shared,
+        mail=NoMail(),
+        queue=Queue(settings.queue_url),
+        now=utc_now,
+    )
+
+
+@pytest.fixture
+def site(runtime: Runtime) -> Iterator[Site]:
+    clock = Clock()
+
+    def transport(
+        method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        answer = call(app, method, url, headers, body)
+        return answer.status, answer.body
+
+    jira = Jira(
+        now=clock,
+        addon_base_url=BASE_URL,
+        base_url=SITE,
+        transport=transport,
+        background=False,
+    )
+    wire = Wire(jira=lending.jira(jira), in_transaction=db.in_transaction)
+    runtime = replace(runtime, http=wire, now=clock)
+    app = lending.addon(runtime)
+    jira.site.descriptor = {"key": "countersign", "baseUrl": BASE_URL}
+    yield Site(runtime, jira, wire, clock, Caller(app=app, jira=jira, clock=clock))
+    jira.close()
 
 
 def empty(stage: Stage) -> None:
@@ -187,7 +316,9 @@ def launched(env: Mapping[str, str]) -> Iterator[Launcher]:
     with subprocess.Popen(
         [sys.executable, "-m", "tests.faults.launcher"],
         cwd=ROOT,
-        env={**os.environ, **env},  # noqa: TID251 -- handed on
+        # A child that is killed has nothing to hand over; nor has one that lives to its
+        # `os._exit`, and to be traced took it half its time.
+        env=unmeasured(ENVIRON) | dict(env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -59,6 +59,9 @@ class Unasked:
     def check(self, url: str, tenant_id: uuid.UUID | None) -> None:
         raise AssertionError(f"nobody chooses {url} for {tenant_id} here")
 
+    def check_mail(self, host: str, port: int, tenant_id: uuid.UUID | None) -> None:
+        raise AssertionError(f"nobody chooses {host}:{port} for {tenant_id} here")
+
 
 @dataclass(frozen=True)
 class SharedJira(Unasked):

@@ -105,7 +105,8 @@ def receiver(clean: Stage, request: pytest.FixtureRequest) -> Iterator[Receiver]
 def set_up(stage: Stage, receiver: Receiver, url: str) -> uuid.UUID:
     now, keyring, fresh = stage.runtime.now(), stage.runtime.keyring, keys.make(2)
     with stage.runtime.sessions.begin() as session:
-        tenant_id = session.scalars(sa.select(Tenant.id)).one()
+        mine = sa.select(Tenant.id).where(Tenant.base_url == stage.jira.base_url)
+        tenant_id = session.scalars(mine).one()
         rotation = keys.Rotation(tenant_id=tenant_id, actor="ada", now=now, fresh=fresh)
         keys.ensure(session, keyring, rotation)
         change = Change(tenant_id=tenant_id, actor="ada", now=now)

@@ -9,19 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
-from app import db, runs, tenants, vault
+from app import runs, tenants, vault
 from app.audit import AuditEvent
-from app.crypto import Keyring
-from app.db import Base
-from app.http import Http, Request, Response, SendError, real
-from app.queue import Queue
+from app.http import Http, Request, Response, SendError, deadlines
 from app.runs import (
     Attempt,
     AttemptOutcome,
@@ -33,137 +29,19 @@ from app.runs import (
     StepState,
     claims,
 )
-from app.runtime import Runtime, utc_now
-from app.settings import Settings
+from app.runtime import Runtime
 from app.tenants import State, Tenant
-from app.web import create_app
 from app.worker import Worker
-from sandbox import Jira
-from sandbox import create_app as create_jira
 from tests.faults import racing
+from tests.faults.conftest import COMMENT, Site
 from tests.faults.racing import SharedJira
-from tests.functional.callers import Caller
-from tests.functional.conftest import BASE_URL, SITE, rule
-from tests.functional.fakes import Clock, Wire, call
+from tests.functional.conftest import rule
 from tests.processes import ENVIRON, PYTHON, ROOT
 
 RUNS = 120
 WORKERS = 4
-COMMENT = {"do": "add-comment", "body": "Once"}
 NEWER_SECRET = "the-secret-of-the-newer-install-of-the-two"
 OVERSLEPT = claims.LEASE + timedelta(seconds=1)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def env(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, str]]:
-    """Settings with a migrated database that no other test's worker looks into."""
-    folder = tmp_path_factory.mktemp(f"race-{request.param}")
-    env = {
-        "COUNTERSIGN_BASE_URL": BASE_URL,
-        "COUNTERSIGN_DATABASE_URL": f"sqlite:///{folder / 'app.sqlite'}",
-        "COUNTERSIGN_QUEUE_URL": f"sqlite:///{folder / 'queue.sqlite'}",
-        "COUNTERSIGN_ENCRYPTION_KEYS": racing.KEY,
-        "COUNTERSIGN_INSTALL_KEYS_URL": f"{SITE}/install-keys",
-        "COUNTERSIGN_TENANTS": "open",
-    }
-    with contextmanager(_database)(request, env) as url:
-        racing.migrate(url)
-        yield env | {"COUNTERSIGN_DATABASE_URL": url}
-
-
-def _database(request: pytest.FixtureRequest, env: Mapping[str, str]) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield env["COUNTERSIGN_DATABASE_URL"]
-        return
-    with racing.postgres_beside(request.getfixturevalue("postgres_url")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def all_sessions(env: Mapping[str, str]) -> Iterator[sessionmaker[Session]]:
-    sessions = db.make_sessions(env["COUNTERSIGN_DATABASE_URL"])
-    yield sessions
-    sessions.kw["bind"].dispose()
-
-
-@pytest.fixture
-def sessions(all_sessions: sessionmaker[Session]) -> Iterator[sessionmaker[Session]]:
-    yield all_sessions
-    with all_sessions.begin() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(table.delete())
-
-
-@pytest.fixture
-def shared(tmp_path: Path) -> SharedJira:
-    return SharedJira(tmp_path / "comments.log")
-
-
-@pytest.fixture
-def runtime(
-    env: Mapping[str, str], sessions: sessionmaker[Session], shared: SharedJira
-) -> Runtime:
-    """The product before the Jira in memory, by the real clock."""
-    settings = Settings.from_env(env)
-    return Runtime(
-        settings=settings,
-        sessions=sessions,
-        keyring=Keyring.from_base64(settings.sealing_keys),
-        http=shared,
-        queue=Queue(settings.queue_url),
-        now=utc_now,
-    )
-
-
-@dataclass(frozen=True)
-class Site:
-    """The product and the sandbox in one process, under one clock."""
-
-    runtime: Runtime
-    jira: Jira
-    wire: Wire
-    clock: Clock
-    caller: Caller
-
-    def fire(self) -> None:
-        """Record a run that is to comment DEMO-1."""
-        assert self.jira.install().is_good
-        self.jira.add_post_function("Start progress", rule(COMMENT))
-        self.jira.set_status("DEMO-1", "To Do")
-        self.jira.transition("DEMO-1", "Start progress")
-        assert self.jira.deliver_pending() == 1
-
-    def comments(self) -> int:
-        return len(
-            [c for c in self.jira.issue("DEMO-1").comments if c.get("properties")]
-        )
-
-
-@pytest.fixture
-def site(runtime: Runtime) -> Iterator[Site]:
-    clock = Clock()
-
-    def transport(
-        method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, bytes]:
-        answer = call(app, method, url, headers, body)
-        return answer.status, answer.body
-
-    jira = Jira(
-        now=clock,
-        addon_base_url=BASE_URL,
-        base_url=SITE,
-        transport=transport,
-        background=False,
-    )
-    wire = Wire(jira=create_jira(jira), in_transaction=db.in_transaction)
-    runtime = replace(runtime, http=wire, now=clock)
-    app = create_app(runtime)
-    jira.site.descriptor = {"key": "countersign", "baseUrl": BASE_URL}
-    yield Site(runtime, jira, wire, clock, Caller(app=app, jira=jira, clock=clock))
-    jira.close()
 
 
 class TestEachRunIsCarriedOutOnce:
@@ -379,7 +257,7 @@ class TestWhoOversleptItsLease:
 
         Two requests: the newest secret's, and the former one's after a 401.
         """
-        assert claims.LEASE.total_seconds() > 2 * real.DEADLINE_SECONDS
+        assert claims.LEASE.total_seconds() > 2 * deadlines.DEADLINE_SECONDS
 
 
 def stored(runtime: Runtime) -> list[Any]:

@@ -67,8 +67,11 @@ class Caller:
         return {k: v for k, v in (body | changes).items() if v is not None}
 
     def install_token(self, event: str = "installed", **changes: Any) -> str:
-        path = f"/lifecycle/{event}"
-        claims = self.claims("POST", path, aud=[BASE_URL]) | changes
+        return self.install_token_for("POST", f"/lifecycle/{event}", **changes)
+
+    def install_token_for(self, method: str, path: str, **changes: Any) -> str:
+        """Return a token of that family, bound to any address."""
+        claims = self.claims(method, path, aud=[BASE_URL]) | changes
         kept = {k: v for k, v in claims.items() if v is not None}
         return tokens.sign_install(kept, self.jira.site.key)
 

@@ -69,6 +69,8 @@ class Wire:
     keys: dict[str, str] = field(default_factory=dict)
     elsewhere: dict[str, Callable[[Request], Answer]] = field(default_factory=dict)
     """Hosts outside, by name: what each of them answers."""
+    gateways: dict[str, Callable[[Request], Answer]] = field(default_factory=dict)
+    """Sites behind Forge's gateway beside the one of the test, by their cloud ids."""
     forbidden: set[str] = field(default_factory=set)
     """Hosts that the egress guard would not let through."""
 
@@ -82,10 +84,17 @@ class Wire:
         if host not in self.elsewhere:
             raise SendError(f"the name {host} was not found", sent=False)
 
+    def check_mail(self, host: str, port: int, tenant_id: uuid.UUID | None) -> None:
+        """Know the hosts outside, whatever the port."""
+        self.check(f"https://{host}:{port}", tenant_id)
+
     def send(self, request: Request) -> Response:
         assert not self.in_transaction(), "network call inside a transaction"
         self.sent.append(request)
-        outside = self.elsewhere.get(urlsplit(request.url).hostname or "")
+        parts = urlsplit(request.url)
+        outside = self.elsewhere.get(parts.hostname or "")
+        if parts.path.startswith("/ex/jira/"):
+            outside = self.gateways.get(parts.path.split("/")[3], outside)
         if outside is not None:
             answer = outside(request)
             if isinstance(answer, Exception):

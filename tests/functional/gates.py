@@ -8,7 +8,7 @@ from sandbox import Jira, people
 from tests.functional.conftest import rule
 
 HOLD = "10005"
-"""The status "Dispatching"."""
+"""The status "Deploying"."""
 
 WAYS_OUT = ("Deployed", "Deploy failed", "Deployment failed")
 """Every transition that leads out of it; the last one is global."""

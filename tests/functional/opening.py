@@ -17,7 +17,7 @@ API = "/api/v1"
 EDITOR = f"{API}/pages/rule-editor"
 VIEW = f"{API}/pages/rule-view"
 CHECK = f"{API}/rules/check"
-CONFIG = f"{API}/pages/config"
+CONFIG = f"{API}/pages/overview"
 START = "Start progress"
 NEW = {
     "v": 1,
@@ -45,10 +45,33 @@ def text(answer: Response) -> str:
 
 
 def shown(caller: Caller) -> str:
-    """Return the configuration page, its white space evened out."""
+    """Return the overview, its white space evened out."""
     answer = caller.send("GET", CONFIG, token=caller.context())
     assert answer.status == 200
     return re.sub(r"\s+", " ", answer.body.decode())
+
+
+def page_at(caller: Caller, path: str, user: str = "ada") -> str:
+    """Return a view of the configuration page, its white space evened out."""
+    answer = fetched(caller, path, user)
+    assert answer.status == 200
+    return re.sub(r"\s+", " ", answer.body.decode())
+
+
+def fetched(caller: Caller, path: str, user: str = "ada") -> Response:
+    """Ask for a fragment, whatever comes of it."""
+    return caller.send("GET", f"{API}/pages/{path}", token=caller.context(user))
+
+
+def listed(page: str) -> list[uuid.UUID]:
+    """Return the runs of a list, in its order."""
+    return [uuid.UUID(found) for found in re.findall(r'data-item="([^"]+)"', page)]
+
+
+def run_shown(caller: Caller) -> str:
+    """Return the page of the newest run."""
+    [newest, *_] = listed(page_at(caller, "runs"))
+    return page_at(caller, f"runs/{newest}")
 
 
 def carried_out(caller: Caller, worker: Worker, stored: str) -> None:

@@ -105,23 +105,29 @@ class Desk:
                 session, self.runtime.keyring, change, destination_id, definition
             )
 
-    def move_to_another_tenant(self, destination_id: uuid.UUID) -> uuid.UUID:
-        """Let a destination have been another site's from the start; return whose."""
+    def another_tenant(self) -> uuid.UUID:
+        """Let there be another site; return whose it is."""
         now = self.clock()
+        other = Tenant(
+            id=uuid.uuid4(),
+            state=State.ACTIVE,
+            base_url="https://other.atlassian.net",
+            enabled=True,
+            installed_at=now,
+            lifecycle_at=now,
+        )
         with self.runtime.sessions.begin() as session:
-            other = Tenant(
-                id=uuid.uuid4(),
-                state=State.ACTIVE,
-                base_url="https://other.atlassian.net",
-                enabled=True,
-                installed_at=now,
-                lifecycle_at=now,
-            )
             session.add(other)
             session.flush()
-            session.execute(sa.delete(DestinationHealth))
-            session.get_one(Destination, destination_id).tenant_id = other.id
             return other.id
+
+    def move_to_another_tenant(self, destination_id: uuid.UUID) -> uuid.UUID:
+        """Let a destination have been another site's from the start; return whose."""
+        other_id = self.another_tenant()
+        with self.runtime.sessions.begin() as session:
+            session.execute(sa.delete(DestinationHealth))
+            session.get_one(Destination, destination_id).tenant_id = other_id
+        return other_id
 
     def rule(self, destination_id: uuid.UUID, **members: Any) -> str:
         inputs = {"version": "{{ issue.key }}-rc", "about": "{{ issue.summary }}"}

@@ -25,6 +25,8 @@ from sqlalchemy import orm
 from app import alerts
 from app.rules import KnownRule
 from app.runtime import Runtime
+from app.tenants import Tenant, preferences
+from app.tenants.preferences import Wanted
 from app.watchdog import Watchdog
 from app.web import create_app
 from sandbox import Jira
@@ -41,6 +43,22 @@ class Mailbox:
 
     received: list[Message] = field(default_factory=list)
     is_full: bool = False
+    refused: set[str] = field(default_factory=set)
+    """Addresses that it takes no mail for."""
+
+    async def handle_RCPT(  # noqa: N802 -- aiosmtpd's
+        self,
+        server: SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        del server, session, options
+        if address in self.refused:
+            return "550 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(  # noqa: N802 -- aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
@@ -229,6 +247,98 @@ def test_stopped_watch_and_overdue_tickets_are_told(
     assert any("stopped for Deploy" in each for each in told)
     assert any("past the deadline of their hold: 1" in each for each in told)
     assert len(told) == 2
+
+
+@pytest.fixture
+def named(site: Jira, sessions: Sessions, clock: Clock) -> Callable[..., None]:
+    """Let the site's admins name whom of theirs to tell."""
+    del site
+
+    def name(*addresses: str) -> None:
+        wanted = Wanted(
+            run_days=90,
+            audit_days=365,
+            exchange_days=30,
+            notice_to=addresses,
+            on_call_role="",
+        )
+        with sessions.begin() as session:
+            tenant_id = session.scalars(sa.select(Tenant.id)).one()
+            preferences.change(session, tenant_id, wanted, actor="ada", now=clock())
+
+    return name
+
+
+@pytest.mark.usefixtures("trusted")
+def test_site_and_operator_are_told_apart(
+    site: Jira,
+    mailing: Watchdog,
+    mailbox: Mailbox,
+    named: Callable[..., None],
+    clock: Clock,
+) -> None:
+    named("ops@acme.example", "night@acme.example")
+    site.refuses_addon = True
+
+    mailing.watch()
+    mailing.watch()
+
+    operator, sites = mailbox.received
+    assert operator["To"] == "oncall@example.com, boss@example.com"
+    assert sites["To"] == "ops@acme.example, night@acme.example"
+    assert "acme.example" not in operator.as_string()
+    assert "oncall" not in sites.as_string()
+    assert "boss" not in sites.as_string()
+    clock.advance(timedelta(days=1))
+    mailing.watch()
+    assert len(mailbox.received) == 4
+
+
+@pytest.mark.usefixtures("trusted")
+def test_site_cannot_have_its_own_words_mailed_to_strangers(
+    site: Jira,
+    mailing: Watchdog,
+    mailbox: Mailbox,
+    named: Callable[..., None],
+    sessions: Sessions,
+    clock: Clock,
+) -> None:
+    named("stranger@elsewhere.example")
+    site.add_post_function("Dispatch", gate(name="Buy pills"))
+    mailing.watch()
+    with sessions.begin() as session:
+        session.scalars(sa.select(KnownRule)).one().watch_stopped_at = clock()
+
+    mailing.watch()
+
+    operator, sites = (str(mail.get_payload()) for mail in mailbox.received)
+    assert "stopped for Buy pills" in operator
+    assert "Rules that the watchdog stopped for: 1." in sites
+    assert "Buy pills" not in mailbox.received[1].as_string()
+
+
+@pytest.mark.usefixtures("trusted")
+def test_address_that_takes_no_mail_keeps_nobody_else_from_being_told(
+    site: Jira,
+    mailing: Watchdog,
+    mailbox: Mailbox,
+    named: Callable[..., None],
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    named("nobody@acme.example")
+    mailbox.refused.add("nobody@acme.example")
+    site.refuses_addon = True
+
+    mailing.watch()
+    mailing.watch()
+
+    assert [mail["To"] for mail in mailbox.received] == [
+        "oncall@example.com, boss@example.com"
+    ]
+    assert caplog.text.count("alert not sent: SMTPRecipientsRefused") == 1
+    assert "nobody@acme.example" not in caplog.text
+    del clock
 
 
 @pytest.mark.usefixtures("trusted")

@@ -20,7 +20,7 @@ from sandbox import Jira
 from tests.functional.callers import Caller
 from tests.functional.conftest import rule
 from tests.functional.fakes import Clock, Wire
-from tests.functional.opening import call_about, carried_out, shown
+from tests.functional.opening import call_about, carried_out, page_at, run_shown
 
 Unclear = Callable[[], tuple[uuid.UUID, uuid.UUID]]
 
@@ -65,7 +65,7 @@ def test_person_says_whether_an_unclear_step_happened(
     state: StepState,
 ) -> None:
     run_id, step_id = unclear()
-    assert f'id="yes-{step_id}"' in shown(caller)
+    assert f'id="yes-{step_id}"' in run_shown(caller)
 
     assert answer(caller, run_id, step_id, {"happened": happened}).status == 204
 
@@ -88,7 +88,7 @@ def test_resolved_run_goes_on_and_no_longer_asks(
     answer(caller, *unclear(), {"happened": True})
     worker.drain()
 
-    page = shown(caller)
+    page = run_shown(caller)
     assert ">Succeeded<" in page
     assert words.WHYS[Why.CANNOT_TELL] not in page
 
@@ -106,7 +106,7 @@ def test_t10_answer_is_an_admins_asked_live(
     caller: Caller, wire: Wire, unclear: Unclear
 ) -> None:
     ids = unclear()
-    shown(caller)
+    run_shown(caller)
     wire.sent.clear()
 
     assert answer(caller, *ids, {"happened": True}, user="dee").status == 403
@@ -149,4 +149,4 @@ def test_t5_run_of_another_tenant_is_not_found(
 
     assert (theirs.status, made_up.status) == (404, 404)
     assert theirs.body == made_up.body
-    assert str(run_id) not in shown(caller)
+    assert str(run_id) not in page_at(caller, "runs")

@@ -7,8 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
 
 from app import failing
+from app.audit import AuditEvent
 from app.http import Response
 from app.jira import Issue
 from app.runs import Run, RunState, Why
@@ -162,3 +165,23 @@ def test_comment_in_a_service_project_is_internal(kind: str, *, internal: bool) 
 
     assert planned.config["internal"] is internal
     assert len(planned.config["body"]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("stored", "why"),
+    [
+        (BROKEN, Why.BROKEN_RULE),
+        (rule({"do": "transition-issue", "transition": "Fly"}), Why.STEP_FAILED),
+    ],
+)
+def test_end_of_a_failed_run_is_in_the_audit_with_its_reason(
+    site: Jira, worker: Worker, sessions: sessionmaker[Session], stored: str, why: Why
+) -> None:
+    site.add_post_function(START, stored)
+
+    fire(site)
+    worker.drain()
+
+    ended = sa.select(AuditEvent).where(AuditEvent.kind == "run-failed")
+    with sessions.begin() as session:
+        assert [event.facts["why"] for event in session.scalars(ended)] == [why]

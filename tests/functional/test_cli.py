@@ -150,4 +150,4 @@ def test_serve_ends_when_one_part_cannot_live(
 ) -> None:
     env["COUNTERSIGN_LISTEN"] = "192.0.2.1:80"  # not an address of this machine
     with started("serve", [COUNTERSIGN, "serve"], env=env, folder=tmp_path) as serving:
-        assert serving.popen.wait(15) == 1
+        assert serving.popen.wait(processes.READY_SECONDS) == 1

@@ -117,10 +117,10 @@ def test_expression_lets_by_whom_the_form_names_and_nobody_else(
 ) -> None:
     site = caller.jira
     site.add_condition("Deployed", options(shown(caller, EDITOR))["Administrators"])
-    site.set_status("DEMO-1", "Dispatching")
+    site.set_status("DEMO-1", "Deploying")
 
     with pytest.raises(Exception, match="illegal workflow"):
         site.transition("DEMO-1", "Deployed", user="dee")
     site.transition("DEMO-1", "Deployed", user="ada")
 
-    assert site.status_of("DEMO-1") == "Done"
+    assert site.status_of("DEMO-1") == "Deployed"

@@ -1,7 +1,9 @@
 """Destinations where rules and runs name them: the editor, the view, the run's row."""
 
+import html
 import json
 import re
+import shlex
 import uuid
 from typing import Any
 
@@ -20,7 +22,16 @@ from sandbox import Jira
 from tests.functional.callers import Caller
 from tests.functional.conftest import rule
 from tests.functional.fakes import Clock, Wire
-from tests.functional.opening import CHECK, EDITOR, NEW, VIEW, post, shown, text
+from tests.functional.opening import (
+    CHECK,
+    EDITOR,
+    NEW,
+    VIEW,
+    fetched,
+    post,
+    run_shown,
+    text,
+)
 from tests.functional.receiving import Desk, open_desk, token_of
 
 
@@ -215,10 +226,6 @@ def exchanges(page: str) -> list[str]:
     return re.findall(r'data-load="(attempts/[0-9a-f-]{36})"', page)
 
 
-def fetched(caller: Caller, path: str) -> Response:
-    return caller.send("GET", f"/api/v1/pages/{path}", token=caller.context())
-
-
 def test_t8_run_shows_what_a_delivery_sent_and_was_answered(
     caller: Caller, desk: Desk
 ) -> None:
@@ -227,8 +234,8 @@ def test_t8_run_shows_what_a_delivery_sent_and_was_answered(
     desk.deliver(key)
     desk.later(minutes=10)
 
-    page = shown(caller)
-    assert "<strong>Deliver to “Deploy production”</strong>" in page
+    page = run_shown(caller)
+    assert "<h2>Deliver to “Deploy production”</h2>" in page
     assert "2 attempts" in page
     assert len(re.findall(r"<span>\d+ ms</span>", page)) == 2
     first, second = exchanges(page)
@@ -241,6 +248,27 @@ def test_t8_run_shows_what_a_delivery_sent_and_was_answered(
     assert "eyJ" not in answered
 
 
+def test_t13_delivery_is_copied_as_a_command_without_its_proof(
+    caller: Caller, desk: Desk
+) -> None:
+    headers = {"X-Api-Key": "very-secret-key"}
+    key, _ = desk.set_up(url="https://deploy.example/in?key=hush-hush", headers=headers)
+    desk.deliver(key)
+    [sent] = desk.receiver.got
+
+    [path] = exchanges(run_shown(caller))
+    answered = text(fetched(caller, path))
+
+    [shown] = re.findall(r'id="copy-curl-[^"]*" [^>]*? value="([^"]*)"', answered)
+    command = shlex.split(html.unescape(shown))
+    assert "https://deploy.example/in" in command
+    assert command[command.index("--data-raw") + 1] == sent.body.decode()
+    assert f"webhook-id: {sent.headers['webhook-id']}" in command
+    assert "It lacks X-Api-Key, Authorization" in answered
+    for hidden in ("very-secret-key", "hush-hush", token_of(sent)):
+        assert hidden not in html.unescape(answered)
+
+
 def test_step_in_jira_has_nothing_to_show_of_what_was_sent(
     caller: Caller, desk: Desk
 ) -> None:
@@ -248,7 +276,7 @@ def test_step_in_jira_has_nothing_to_show_of_what_was_sent(
     desk.fire()
     desk.worker.drain()
 
-    assert exchanges(shown(caller)) == []
+    assert exchanges(run_shown(caller)) == []
 
 
 def test_t5_another_tenants_attempt_is_404(
@@ -256,7 +284,7 @@ def test_t5_another_tenants_attempt_is_404(
 ) -> None:
     key, _ = desk.set_up()
     desk.deliver(key)
-    [path] = exchanges(shown(caller))
+    [path] = exchanges(run_shown(caller))
     assert fetched(caller, path).status == 200
 
     become_another_tenant(runtime)
@@ -290,7 +318,7 @@ def test_person_is_asked_to_look_at_the_receiver(caller: Caller, desk: Desk) -> 
     desk.receiver.answers = [Response(status=500)]
     desk.deliver(key)
 
-    page = shown(caller)
+    page = run_shown(caller)
 
     assert "Please look at the receiver whether it came" in page
     assert "Countersign asked Jira for this" not in page

@@ -54,7 +54,7 @@ def test_success_moves_the_issue_out_of_its_hold(
     worker.drain()
 
     assert all_runs()[0].state is RunState.SUCCEEDED
-    assert site.status_of("DEMO-1") == "Done"
+    assert site.status_of("DEMO-1") == "Deployed"
 
 
 def test_failure_moves_the_issue_to_its_fail_state_and_says_so(
@@ -82,7 +82,7 @@ def test_condition_keeps_everybody_else_from_moving_it_on(site: Jira) -> None:
         site.transition("DEMO-1", "Deployed", user="dee")
     site.transition("DEMO-1", "Deployed", user="ada")
 
-    assert site.status_of("DEMO-1") == "Done"
+    assert site.status_of("DEMO-1") == "Deployed"
 
 
 def test_transition_that_leads_elsewhere_fails_and_moves_nothing(
@@ -271,7 +271,7 @@ def delivered(desk: Desk, **destination: Any) -> uuid.UUID:
 def test_gate_that_delivers_moves_on_once_it_was_accepted(desk: Desk) -> None:
     delivered(desk)
 
-    assert desk.jira.status_of("DEMO-1") == "Done"
+    assert desk.jira.status_of("DEMO-1") == "Deployed"
     assert len(desk.receiver.got) == 1
 
 
@@ -279,7 +279,7 @@ def test_delivery_gives_up_at_the_deadline_of_the_hold(desk: Desk) -> None:
     """Its pace would let it try for days; the issue would be held as long."""
     desk.receiver.answers = [Response(status=503)] * 50
     delivered(desk, pace=Pace.NOTIFY)
-    assert desk.jira.status_of("DEMO-1") == "Dispatching"
+    assert desk.jira.status_of("DEMO-1") == "Deploying"
 
     for _ in range(31):
         desk.later(minutes=1)
@@ -296,7 +296,7 @@ def test_paused_destination_holds_a_gate_no_longer_than_its_deadline(
     desk.act(destinations.pause, destination_id)
 
     desk.later(minutes=29)
-    assert desk.jira.status_of("DEMO-1") == "Dispatching"
+    assert desk.jira.status_of("DEMO-1") == "Deploying"
     desk.later(minutes=1)
 
     assert desk.jira.status_of("DEMO-1") == "Deploy failed"

@@ -23,7 +23,13 @@ from sandbox import Jira, people
 from tests.functional.callers import Caller
 from tests.functional.conftest import rule
 from tests.functional.fakes import Clock, Wire
-from tests.functional.opening import START, call_about, carried_out, shown
+from tests.functional.opening import (
+    START,
+    call_about,
+    carried_out,
+    page_at,
+    run_shown,
+)
 
 Runs = Callable[[], list[Run]]
 Steps = Callable[[], list[RunStep]]
@@ -414,20 +420,21 @@ def test_page_offers_what_can_be_done_again(
     [run] = all_runs()
     offers = {f'id="again-{step.id}"': step.config["do"] for step in all_steps()}
 
-    page = shown(caller)
+    page = run_shown(caller)
 
     assert len(received) == 1
     assert f'id="again-{run.id}"' in page
     assert "Add a comment (done before)" in page
     assert [do for offer, do in offers.items() if offer in page] == ["deliver"]
-    assert "Replay of" not in page
+    assert "Replay of" not in page_at(caller, "runs")
 
     replay(caller, run.id)
-    assert f"Replay of run <code>{run.id}</code>" in shown(caller)
+    assert "Replay of an earlier run" in page_at(caller, "runs")
+    assert f'href="#/runs/{run.id}"' in run_shown(caller)
 
     with runtime.sessions.begin() as session:
         session.execute(sa.update(Run).values(state=RunState.RUNNING))
-    assert "again-" not in shown(caller)
+    assert "again-" not in run_shown(caller)
 
 
 def test_t12_replay_is_as_deep_as_what_it_repeats(

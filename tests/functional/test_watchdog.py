@@ -15,7 +15,7 @@ from app.http import Response
 from app.rules import KnownRule, knowing
 from app.runs import Run, RunState, RunStep, Why
 from app.runtime import Runtime
-from app.tenants import Door, State, Tenant
+from app.tenants import Door, State, Tenant, TenantIdentity
 from app.watchdog import Heartbeat, Watchdog, held, holds
 from app.worker import Worker
 from sandbox import Jira
@@ -85,6 +85,12 @@ def test_t12_ticket_that_we_never_heard_of_is_moved_to_its_fail_state(
     assert str(run.id) in said(gated)
 
 
+def identity(tenant: Tenant) -> TenantIdentity:
+    return TenantIdentity(
+        id=tenant.id, tenant_id=tenant.id, door=Door.CONNECT, external_id="odd"
+    )
+
+
 def test_t12_site_that_answers_nonsense_costs_no_other_site_its_rescue(
     gated: Jira, watchdog: Watchdog, runtime: Runtime, clock: Clock, wire: Wire
 ) -> None:
@@ -102,6 +108,7 @@ def test_t12_site_that_answers_nonsense_costs_no_other_site_its_rescue(
         )
         session.add(odd)
         session.flush()
+        session.add(identity(odd))
         secret = Secret("s" * 32)
         vault.put(session, runtime.keyring, odd.shared_secret, secret, now=clock())
     lost(gated)
@@ -121,7 +128,7 @@ def test_t12_ticket_is_left_alone_before_its_deadline(
     rescued = later(clock, watchdog, timedelta(minutes=29))
 
     assert (rescued, all_runs()) == (0, [])
-    assert gated.status_of("DEMO-1") == "Dispatching"
+    assert gated.status_of("DEMO-1") == "Deploying"
 
 
 def test_t12_ticket_that_was_there_before_the_rule_is_left_alone(
@@ -188,7 +195,7 @@ def test_t12_failed_run_whose_ticket_still_waits_is_followed_by_a_rescue(
     wire.before = [None, None, *[None] * 4, *[Response(status=400)] * 9]
     worker.drain()
     wire.before.clear()
-    assert gated.status_of("DEMO-1") == "Dispatching"
+    assert gated.status_of("DEMO-1") == "Deploying"
 
     later(clock, watchdog)
     worker.drain()
@@ -405,7 +412,7 @@ def test_late_call_without_a_worker_is_not_lost_to_the_watchdog(
     worker.drain()
 
     assert [run.state for run in all_runs()] == [RunState.SUCCEEDED]
-    assert gated.status_of("DEMO-1") == "Done"
+    assert gated.status_of("DEMO-1") == "Deployed"
 
 
 def test_t12_of_two_rules_with_one_hold_the_one_that_leads_out_takes_the_ticket(
@@ -447,7 +454,7 @@ def test_t12_loop_of_rescues_ends(
     gated.transition("DEMO-1", "Send to review")
     gated.deliver_pending()
     worker.drain()
-    assert gated.status_of("DEMO-1") == "Dispatching"
+    assert gated.status_of("DEMO-1") == "Deploying"
     with sessions.begin() as session:
         session.execute(sa.update(Run).values(depth=3))
 

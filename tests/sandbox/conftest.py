@@ -4,13 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from sandbox import Jira, create_app, qsh, tokens
+from sandbox import Jira, create_app, qsh, speak_for, tokens
+from tests.sandbox import forge_stand_in
 from tests.sandbox.stand_in import KEY, StandIn
 
 Json = dict[str, Any]
@@ -95,9 +98,25 @@ def jira(make_jira: Callable[..., Jira]) -> Jira:
     return jira
 
 
+@pytest.fixture(scope="session")
+def lent() -> Flask:
+    """The doors of one Jira after the other: their routes are compiled once."""
+    return create_app(Jira(base_url="http://nobody.test", background=False))
+
+
 @pytest.fixture
-def client(jira: Jira) -> FlaskClient:
-    return create_app(jira).test_client()
+def forge(make_jira: Callable[..., Jira], tmp_path: Path, stand_in: StandIn) -> Jira:
+    """A site with the Forge app alone."""
+    stand_in.doors.append(forge_stand_in.serve)
+    jira = make_jira(forge_manifest=forge_stand_in.write(tmp_path))
+    jira.forge.install()
+    return jira
+
+
+@pytest.fixture
+def client(lent: Flask, jira: Jira) -> FlaskClient:
+    speak_for(jira, lent)
+    return lent.test_client()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ every part of AP the sandbox promises.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -150,6 +150,8 @@ class StandIn:
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.published: Json = {}
         """Answers of GET by path, in JSON: discovery and keys of an issuer."""
+        self.doors: list[Callable[[Flask], None]] = []
+        """What it serves besides: a Forge app's pages call it."""
         self.asked: list[str] = []
         """The paths of `published` that were asked for."""
 
@@ -211,6 +213,9 @@ class StandIn:
         @app.get("/page.js")
         def script() -> Response:
             return Response(SCRIPT, mimetype="text/javascript")
+
+        for serve in self.doors:
+            serve(app)
 
         @app.post("/<path:path>")
         def call(path: str) -> Response:

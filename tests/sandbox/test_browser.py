@@ -246,7 +246,15 @@ def test_board_moves_by_keyboard_and_refreshes_by_itself(
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/browse/DEMO-1", "/traffic", "/mishaps/", "/receiver/deploy", EDITOR],
+    [
+        "/",
+        "/browse/DEMO-1",
+        "/traffic",
+        "/mishaps/",
+        "/receiver/deploy",
+        "/github",
+        EDITOR,
+    ],
 )
 def test_nothing_is_wider_than_a_telephone(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 420, "height": 800})

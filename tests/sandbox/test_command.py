@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import requests
 from werkzeug.serving import make_server
 
 from sandbox import wire
+from tests.sandbox import forge_stand_in
 from tests.sandbox.stand_in import StandIn
 
 PATIENCE = 20.0
@@ -124,3 +125,56 @@ def test_refuses_to_leave_this_machine(given: tuple[str, str], module: str) -> N
 def test_wire_calls_loopback_only(url: str) -> None:
     with pytest.raises(wire.NotLoopbackError):
         wire.send("GET", url, {}, b"")
+
+
+def test_installs_a_forge_app_and_lets_its_hours_pass(tmp_path: Path) -> None:
+    port, addon_port = free_port(), free_port()
+    stand_in = StandIn(f"http://127.0.0.1:{addon_port}")
+    given = ["--port", str(port), "--addon", stand_in.base_url, "--only-forge"]
+    given += ["--forge", str(forge_stand_in.write(tmp_path)), "--forge-hour", "0.1"]
+    given += ["--state", str(tmp_path / "state.json")]
+    with serving(stand_in, addon_port):
+        with sandbox(*given) as said:
+            assert wait_for(said).endswith("; the Forge app is installed")
+            wait_until(lambda: "/forge/tick" in paths(stand_in))
+        with sandbox(*given) as said:
+            assert wait_for(said).endswith("; the Forge app is there")
+        raw = forge_stand_in.manifest()
+        raw["app"]["description"] = "Another one"
+        forge_stand_in.write(tmp_path, raw)
+        with sandbox(*given) as said:
+            assert wait_for(said).endswith("; the Forge app is upgraded")
+    assert paths(stand_in).count("/forge/lifecycle") == 2
+    assert "/installed" not in paths(stand_in)
+
+
+def test_forge_app_is_left_to_whoever_presses_the_button(tmp_path: Path) -> None:
+    addon_port = free_port()
+    stand_in = StandIn(f"http://127.0.0.1:{addon_port}")
+    given = ["--port", str(free_port()), "--addon", stand_in.base_url]
+    given += ["--forge", str(forge_stand_in.write(tmp_path)), "--forge-on-request"]
+    with serving(stand_in, addon_port), sandbox(*given) as said:
+        assert wait_for(said).endswith("; the Forge app can be installed")
+    assert "/forge/lifecycle" not in paths(stand_in)
+
+
+def test_forge_app_that_cannot_be_deployed_is_told(tmp_path: Path) -> None:
+    addon_port = free_port()
+    stand_in = StandIn(f"http://127.0.0.1:{addon_port}")
+    given = ["--port", str(free_port()), "--addon", stand_in.base_url]
+    with (
+        serving(stand_in, addon_port),
+        sandbox(*given, "--forge", str(tmp_path / "none.yml")) as said,
+    ):
+        assert "the Forge app is not installed: The manifest" in wait_for(said)
+
+
+def paths(stand_in: StandIn) -> list[str]:
+    return [path for _, path, _, _ in stand_in.seen]
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert is_so()

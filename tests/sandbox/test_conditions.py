@@ -33,7 +33,7 @@ def may(jira: Jira, user: str) -> bool:
     """Whether this person gets DEMO-1 out of the hold."""
     with contextlib.suppress(RestError):
         jira.transition("DEMO-1", "Deployed", user)
-    return jira.status_of("DEMO-1") == "Done"
+    return jira.status_of("DEMO-1") == "Deployed"
 
 
 def test_without_conditions_everybody_leaves_the_hold(rest: Rest, jira: Jira) -> None:
@@ -111,7 +111,7 @@ def test_rest_hides_and_refuses_what_is_not_allowed(rest: Rest, jira: Jira) -> N
     answer = rest("POST", f"{DEMO_1}/transitions", body)
     assert answer.status_code == 400
     assert answer.get_json()["errorMessages"]
-    assert jira.status_of("DEMO-1") == "Dispatching"
+    assert jira.status_of("DEMO-1") == "Deploying"
 
 
 def test_unavailable_transitions_are_listed_when_asked_for(
@@ -146,7 +146,7 @@ def test_pages_offer_only_what_is_allowed(client: FlaskClient, jira: Jira) -> No
     for path in ("/projects/DEMO", "/browse/DEMO-1"):
         assert 'value="81"' not in client.get(path).text
     client.post("/browse/DEMO-1/transition", data={"transition": "81"})
-    assert jira.status_of("DEMO-1") == "Dispatching"
+    assert jira.status_of("DEMO-1") == "Deploying"
     client.post("/user", data={"account_id": people.ADA.account_id})
     for path in ("/projects/DEMO", "/browse/DEMO-1"):
         assert 'value="81"' in client.get(path).text

@@ -12,7 +12,7 @@ ROLES = [Record(id=10002, name="Administrators"), Record(id=10003, name="Develop
 SCOPE = {
     "user": Record(accountId="a-1", getProjectRoles=lambda _: ROLES),
     "project": Record(id=10000, key="DEMO"),
-    "issue": Record(labels=["release"], status=Record(id=10005, name="Dispatching")),
+    "issue": Record(labels=["release"], status=Record(id=10005, name="Deploying")),
     "config": {"account": "a-1", "role": 10002, "no": None, "yes": True},
 }
 
@@ -31,7 +31,7 @@ SCOPE = {
         ("config.yes == 1", False),
         ("(1 == 2 || 1 == 1) && 2 == 2", True),
         ("1 == 2 || 1 == 1 && 1 == 2", False),
-        ("issue.status.name == 'Dispatching'", True),
+        ("issue.status.name == 'Deploying'", True),
         ("issue.labels.includes('release')", True),
         ("issue.labels.includes('relea')", False),
         ("user.getProjectRoles(project).map(r => r.id)", [10002, 10003]),

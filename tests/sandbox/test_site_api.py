@@ -28,11 +28,36 @@ def test_all_roles_are_for_administrators_and_the_scope_admin(
     assert rest("GET", f"{API}/role").status_code == 403
     client.set_cookie(COOKIE, people.ADA.account_id)
     found = client.get(f"{API}/role").get_json()
-    assert [role["id"] for role in found] == [10002, 10003, 10004, 10005]
+    assert [role["id"] for role in found] == [10002, 10003, 10004, 10005, 10006]
     assert client.get(f"{API}/role", headers=IN_OUR_NAME).status_code == 403
     client.set_cookie(COOKIE, people.DEE.account_id)
     assert client.get(f"{API}/role").status_code == 403
     assert client.get(f"{API}/project/DEMO/role").status_code == 401
+
+
+def test_role_names_its_groups_and_a_person_his(rest: Rest) -> None:
+    role = rest("GET", f"{API}/project/DEMO/role/10006").get_json()
+    [actor] = role["actors"]
+    assert actor["type"] == "atlassian-group-role-actor"
+    groups = f"{API}/user/groups?accountId="
+    [group] = rest("GET", f"{groups}{people.VIC.account_id}").get_json()
+    assert group["groupId"] == actor["actorGroup"]["groupId"]
+    assert rest("GET", f"{groups}{people.DEE.account_id}").get_json() == []
+    assert rest("GET", f"{groups}nobody").status_code == 404
+
+
+def test_what_is_taken_from_a_person_is_gone_at_once(
+    rest: Rest, client: FlaskClient, jira: Jira
+) -> None:
+    asked = {"accountId": people.ADA.account_id, "globalPermissions": ["ADMINISTER"]}
+    path = f"{API}/permissions/check"
+    taken = {"user": "ada", "permission": "ADMINISTER", "granted": False}
+    client.post("/sandbox/api/permissions", json=taken)
+    assert rest("POST", path, asked).get_json()["globalPermissions"] == []
+    client.set_cookie(COOKIE, people.ADA.account_id)
+    assert client.get(f"{API}/role").status_code == 403
+    jira.set_permission("ada", "ADMINISTER", granted=True)
+    assert rest("POST", path, asked).get_json()["globalPermissions"] == ["ADMINISTER"]
 
 
 def test_request_of_a_page_is_held_to_the_scopes_of_the_app(
@@ -67,7 +92,7 @@ def test_statuses_of_a_project_have_numbers(rest: Rest) -> None:
     kinds = rest("GET", f"{API}/project/DEMO/statuses").get_json()
     assert [kind["name"] for kind in kinds] == ["Task", "Bug", "Story", "Sub-task"]
     statuses = {one["name"]: one["id"] for one in kinds[0]["statuses"]}
-    assert statuses["Dispatching"] == "10005"
+    assert statuses["Deploying"] == "10005"
     assert all(number.isdigit() for number in statuses.values())
 
 

@@ -1,11 +1,22 @@
 """Secrets at rest: they open in their own context only, and print nowhere."""
 
+import base64
 import copy
 import pickle
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+from cryptography.hazmat.primitives.hashes import SHA256
 
-from app.crypto import CannotOpenError, Keyring, Sealed, Secret
+from app.crypto import (
+    CannotOpenError,
+    Keyring,
+    Sealed,
+    Secret,
+    make_key_pair,
+    read_private_key,
+)
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -64,3 +75,17 @@ def test_secret_is_neither_pickled_nor_copied() -> None:
         pickle.dumps(Secret("s3cret"))
     with pytest.raises(TypeError):
         copy.deepcopy(Secret("s3cret"))
+
+
+def test_key_that_was_read_signs_for_its_public_half() -> None:
+    pair = make_key_pair()
+
+    key = read_private_key(pair.private)
+
+    signature = key.sign(b"words", PKCS1v15(), SHA256())
+    modulus, exponent = (
+        int.from_bytes(base64.urlsafe_b64decode(pair.public[number] + "=="))
+        for number in ("n", "e")
+    )
+    public = RSAPublicNumbers(exponent, modulus).public_key()
+    public.verify(signature, b"words", PKCS1v15(), SHA256())

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.destinations import Delivery, message
-from app.destinations.events import claims, subject
+from app.destinations import Delivery
+from app.destinations.events import claims, message, subject
 
 BASE_URL = "https://countersign.example"
 FACTS = {

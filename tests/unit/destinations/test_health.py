@@ -7,7 +7,7 @@ import pytest
 
 from app.destinations import Destination, DestinationHealth, Judged, Verdict
 from app.destinations.health import PROBE, admit, settle
-from app.http import real
+from app.http import deadlines
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -75,7 +75,7 @@ def test_half_open_lets_one_find_out(health: DestinationHealth) -> None:
 
     assert other is not None
     assert other.until >= later + PROBE
-    assert PROBE.total_seconds() > real.DEADLINE_SECONDS
+    assert PROBE.total_seconds() > deadlines.DEADLINE_SECONDS
 
 
 def test_probe_that_succeeds_closes_it(health: DestinationHealth) -> None:

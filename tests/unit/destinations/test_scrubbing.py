@@ -100,3 +100,11 @@ def test_head_is_cut() -> None:
 
 def test_short_values_do_not_blot_out_the_text() -> None:
     assert scrub("a blue sky", ["blue", "", "a"]) == "a blue sky"
+
+
+def test_t17_key_of_an_earlier_attempt_is_hidden_wherever_it_is_echoed() -> None:
+    key = "k3y_" + "x" * 18
+    echoes = (f'{{"answer_key": "{key}"}}', f'\\"answer_key\\":\\"{key}\\"')
+
+    for echo in echoes:
+        assert key not in scrub(f"duplicate of {echo}", ())

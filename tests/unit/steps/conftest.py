@@ -13,8 +13,10 @@ import pytest
 from app.crypto import Secret
 from app.http import Request, Response
 from app.jira import Issue, Jira, StatusChange
+from app.jira.signing import SharedSecret
 from app.steps.base import Context
 from app.steps.view import view
+from app.tenants import Door
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 SITE = "https://acme.atlassian.net"
@@ -94,8 +96,8 @@ class World:
         jira = Jira(
             tenant_id=uuid.UUID(int=1),
             base_url=SITE,
-            app_key="countersign",
-            secrets=[Secret("s" * 32)],
+            door=Door.CONNECT,
+            signers=[SharedSecret(secret=Secret("s" * 32), app_key="countersign")],
             http=self.http,
             now=lambda: NOW,
         )

@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.crypto import Secret
 from app.tokens import checks, connect, target
-from app.tokens.checks import Reason, Refused
-from app.tokens.connect import Verified
+from app.tokens.checks import Reason, Refused, Verified
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())

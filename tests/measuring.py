@@ -1,0 +1,40 @@
+"""Which tests coverage looks at: to be traced costs a test half of its time again.
+
+Not those of the sandbox, which never imports the product; nor those that run the
+product in processes of their own, to look at it with a browser or to kill it. And of
+what is tested on both databases, not the second time: it is the same code.
+"""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from coverage import Coverage
+
+ELSEWHERE = tuple(
+    Path(__file__).parent / name for name in ("sandbox", "browser", "faults")
+)
+SECOND = "postgresql"
+MANY_TIMES = frozenset({"test_fuzz.py", "test_runs_found.py", "test_downloads.py"})
+"""They go the same ways thousands of times, on which others have been."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    measured = Coverage.current()
+    if measured is None or _tells_something(item):
+        return (yield)
+    measured.stop()
+    try:
+        return (yield)
+    finally:
+        measured.start()
+
+
+def _tells_something(item: pytest.Item) -> bool:
+    if any(map(item.path.is_relative_to, ELSEWHERE)):
+        return False
+    if item.path.name in MANY_TIMES:
+        return False
+    chosen = getattr(item, "callspec", None)
+    return chosen is None or chosen.params.get("database_url") != SECOND
