@@ -17,7 +17,7 @@ from app.settings import PREFIX, Settings
 from bench.writing import COLUMNS
 from tests.shared import ROOT, needs_shared
 
-MAY_BEGIN = ("app/web/", "app/worker/", "app/watchdog/", "app/cli.py")
+MAY_BEGIN = ("app/web/", "app/worker/", "app/watchdog/", "app/cli/")
 MAX_FILE = 300
 MAX_FUNCTION = 40
 BASE_URL = "https://countersign.example"

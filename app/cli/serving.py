@@ -1,7 +1,5 @@
-"""The console script `countersign`: everything an operator does from a shell."""
+"""The processes that run until they are stopped, and what they do, done by hand."""
 
-import logging
-import os
 import signal
 import subprocess
 import sys
@@ -9,27 +7,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
 import click
-import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from waitress.server import create_server
 
-from app import tenants, vault
-from app.forge.commands import forge
-from app.queue import TroubleFilter
-from app.runtime import Runtime
-from app.settings import Settings, SettingsError
-from app.tenants import Tenant, TenantIdentity
+from app.cli import opening
 from app.watchdog import Watchdog, scheduled
 from app.web import MAX_BODY, create_app
 from app.web.context import KEY
 from app.worker import Worker
 
-ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 10
 """How long a child may take to stop before it is killed."""
 
@@ -37,43 +25,14 @@ CONNECTIONS = 1000
 """Sockets that may be open: two hundred slow clients must not keep others out."""
 
 
-def _settings() -> Settings:
-    try:
-        return Settings.from_env(os.environ)  # noqa: TID251 -- the one place that reads it
-    except SettingsError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
-
-
-def _runtime() -> Runtime:
-    settings = _settings()
-    handler = logging.StreamHandler()
-    handler.addFilter(TroubleFilter())
-    logging.basicConfig(
-        handlers=[handler],
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    logging.getLogger("huey").setLevel(logging.WARNING)
-    return Runtime.build(settings)
-
-
-@click.group()
-def main() -> None:
-    """Countersign: verified in, signed out, never silent."""
-
-
-main.add_command(forge)
-
-
-@main.command()
+@click.command()
 @click.option("--web-only", is_flag=True, help="Serve pages and calls, no worker.")
 def serve(*, web_only: bool) -> None:
     """Serve Jira and carry out runs until stopped."""
     if web_only:
         _serve_web()
         return
-    _settings()  # complain once, not once a child
+    opening.settings()  # complain once, not once a child
     own = [sys.executable, "-m", "app.cli"]
     children = [
         subprocess.Popen([*own, "serve", "--web-only"]),  # noqa: S603 -- our own command
@@ -82,10 +41,10 @@ def serve(*, web_only: bool) -> None:
     sys.exit(_supervise(children))
 
 
-@main.command()
+@click.command()
 def worker() -> None:
     """Carry out runs until stopped."""
-    runtime = _runtime()
+    runtime = opening.runtime()
     carrier = Worker(runtime=runtime)
     threads = runtime.settings.worker_threads
     # In this order: Huey takes the signals first, and we take them from it.
@@ -97,99 +56,24 @@ def worker() -> None:
         carrier.run()
 
 
-@main.command()
+@click.command()
 def watch() -> None:
     """Look once for issues that are stuck in a hold; workers do it on a schedule."""
-    rescued = Watchdog(runtime=_runtime()).watch()
+    rescued = Watchdog(runtime=opening.runtime()).watch()
     if rescued is None:
         raise click.ClickException("another process is looking; try again later")
     click.echo(f"{rescued} issues are being rescued")
 
 
-@main.group()
-def db() -> None:
-    """Look after the database."""
-
-
-@db.command()
-@click.argument("revision", default="head")
-def upgrade(revision: str) -> None:
-    """Bring the database to a revision; the newest one by default."""
-    command.upgrade(_alembic(), revision)
-
-
-@db.command()
-@click.argument("revision")
-def downgrade(revision: str) -> None:
-    """Take the database back to an older revision."""
-    command.downgrade(_alembic(), revision)
-
-
-@main.group("tenants")
-def tenants_group() -> None:
-    """Look after the sites that installed us."""
-
-
-@tenants_group.command("list")
-def list_tenants() -> None:
-    """List the sites: id, state, address, and by which door each is known as what."""
-    runtime = _runtime()
-    with runtime.sessions.begin() as session:
-        rows = session.execute(
-            sa.select(Tenant, TenantIdentity)
-            .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
-            .order_by(Tenant.installed_at, TenantIdentity.id)
-        )
-        for tenant, name in rows:
-            ended = " (ended)" if name.ended_at else ""
-            click.echo(
-                f"{tenant.id}  {tenant.state:<12} {tenant.base_url}"
-                f"  {name.door} {name.external_id}{ended}"
-            )
-
-
-@tenants_group.command()
-@click.argument("tenant_id", type=click.UUID)
-def approve(tenant_id: str) -> None:
-    """Let in a site that waits for approval."""
-    runtime = _runtime()
-    with runtime.sessions.begin() as session:
-        tenant = session.get(Tenant, tenant_id)
-        if tenant is None:
-            raise click.ClickException("no such tenant; see `countersign tenants list`")
-        approved = tenants.approve(session, tenant, actor="operator", now=runtime.now())
-    click.echo("approved" if approved else "it was not waiting")
-
-
-@main.group()
-def keys() -> None:
-    """Look after the keys that seal secrets."""
-
-
-@keys.command()
-def reseal() -> None:
-    """Seal every secret with the newest key; then the older keys can go."""
-    runtime = _runtime()
-    with runtime.sessions.begin() as session:
-        count = vault.reseal(session, runtime.keyring)
-    click.echo(f"{count} secrets sealed again")
-
-
-@main.command()
+@click.command()
 def prune() -> None:
     """Forget what may be forgotten; the worker does the same every hour."""
-    Worker(runtime=_runtime()).keep_house()
+    Worker(runtime=opening.runtime()).keep_house()
     click.echo("pruned")
 
 
-def _alembic() -> Config:
-    config = Config(toml_file=ROOT / "pyproject.toml")
-    config.attributes["database_url"] = _settings().database_url
-    return config
-
-
 def _serve_web() -> None:
-    runtime = _runtime()
+    runtime = opening.runtime()
     flask = create_app(runtime)
     host, _, port = runtime.settings.listen.rpartition(":")
     server = create_server(
@@ -255,7 +139,3 @@ def _supervise(children: list[subprocess.Popen[bytes]]) -> int:
                 child.kill()
                 child.wait()
     return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    main()

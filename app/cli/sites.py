@@ -1,0 +1,44 @@
+"""`countersign tenants`: the sites that installed us."""
+
+import click
+import sqlalchemy as sa
+
+from app import tenants
+from app.cli import opening
+from app.tenants import Tenant, TenantIdentity
+
+
+@click.group("tenants")
+def group() -> None:
+    """Look after the sites that installed us."""
+
+
+@group.command("list")
+def list_tenants() -> None:
+    """List the sites: id, state, address, and by which door each is known as what."""
+    runtime = opening.runtime()
+    with runtime.sessions.begin() as session:
+        rows = session.execute(
+            sa.select(Tenant, TenantIdentity)
+            .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
+            .order_by(Tenant.installed_at, TenantIdentity.id)
+        )
+        for tenant, name in rows:
+            ended = " (ended)" if name.ended_at else ""
+            click.echo(
+                f"{tenant.id}  {tenant.state:<12} {tenant.base_url}"
+                f"  {name.door} {name.external_id}{ended}"
+            )
+
+
+@group.command()
+@click.argument("tenant_id", type=click.UUID)
+def approve(tenant_id: str) -> None:
+    """Let in a site that waits for approval."""
+    runtime = opening.runtime()
+    with runtime.sessions.begin() as session:
+        tenant = session.get(Tenant, tenant_id)
+        if tenant is None:
+            raise click.ClickException("no such tenant; see `countersign tenants list`")
+        approved = tenants.approve(session, tenant, actor="operator", now=runtime.now())
+    click.echo("approved" if approved else "it was not waiting")
