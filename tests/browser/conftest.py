@@ -26,6 +26,7 @@ from playwright.sync_api import (
 from tests.browser import stacks
 from tests.browser.stacks import Stack
 from tests.processes import ROOT
+from tests.services import ENVIRON
 
 RESULTS = ROOT / "test-results"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -74,6 +75,11 @@ class Visit:
     name: str
     faults: list[str] = field(default_factory=list)
     """Console errors, CSP violations, uncaught errors and refused requests."""
+
+    def photograph(self, name: str) -> None:
+        """Take a picture for people to look at; in CI there are none."""
+        if not ENVIRON.get("CI"):
+            self.screenshot(name)
 
     def screenshot(self, name: str) -> Path:
         """Write the whole page to the ignored `test-results/`; return the file."""
@@ -159,13 +165,16 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visi
         visit.page.context.close()
 
 
-def accessibility_faults(frame: Frame) -> list[str]:
+def accessibility_faults(frame: Frame, *, colours_only: bool = False) -> list[str]:
     """Return what axe-core finds wrong in `frame`, one line per fault and element.
 
+    The second theme of a page that was looked at whole differs in its colours only.
     The frame, not the page: axe does not look into frames of another origin. Without
     `preload` it would fetch style sheets anew, which our CSP refuses.
     """
-    options = {"preload": False, "resultTypes": ["violations"]}
+    options: dict[str, object] = {"preload": False, "resultTypes": ["violations"]}
+    if colours_only:
+        options["runOnly"] = ["color-contrast", "link-in-text-block"]
     violations = Axe().run(frame, options=options).response["violations"]
     return [
         f"{violation['id']}: {violation['help']} ({' '.join(map(str, node['target']))})"

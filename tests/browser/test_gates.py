@@ -49,7 +49,7 @@ def test_gate_is_set_up_in_the_form(desk: Desk) -> None:
     sentence = frame.locator("#sentence")
     expect(sentence).to_contain_text("waits in its hold until then, at most 30 minutes")
     assert accessibility_faults(desk.ours()) == []
-    desk.visit.screenshot("gate-editor")
+    desk.visit.photograph("gate-editor")
     desk.push("Add")
     publish(desk)
     [stored] = live(desk, "71")
@@ -79,7 +79,7 @@ def test_condition_is_chosen_and_said_again(desk: Desk) -> None:
         label="Administrators"
     )
     assert accessibility_faults(desk.ours()) == []
-    desk.visit.screenshot("condition-editor")
+    desk.visit.photograph("condition-editor")
     desk.push("Add")
     publish(desk)
 

@@ -105,5 +105,5 @@ def expect_all_there(desk: Desk, issues: tuple[str, ...], key_set: str) -> None:
     assert key_of_site(desk) == key_set
     desk.open_config("Destinations")
     expect(desk.frame.get_by_text("Deployment service")).to_be_visible()
-    desk.visit.screenshot("destinations")
+    desk.visit.photograph("destinations")
     assert desk.faults == []

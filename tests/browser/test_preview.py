@@ -50,7 +50,7 @@ def test_t9_rule_in_the_making_is_tried_on_a_real_issue(desk: Desk) -> None:
     expect(result).to_contain_text("Tried on DEMO-2")
     put = re.compile(r"^PUT /rest/api/3/issue/\d+$")
     expect(result.get_by_text(put)).to_be_visible()
-    desk.visit.screenshot("preview")
+    desk.visit.photograph("preview")
     assert desk.issues() == before
 
     label = desk.frame.get_by_label("Name")
@@ -105,7 +105,7 @@ def test_preview_is_accessible_and_fits_a_narrow_page(
 
     try_on(desk, "DEMO-2")
     expect(desk.frame.locator("#try-result")).to_contain_text("Would fail")
-    desk.visit.screenshot(f"preview-{scheme}")
+    desk.visit.photograph(f"preview-{scheme}")
 
     frame = desk.page.frames[-1]
     assert accessibility_faults(frame) == []
@@ -130,7 +130,7 @@ def test_failed_run_is_carried_out_again_once_somebody_says_so(desk: Desk) -> No
     frame.get_by_role("button", name="Run again …").press("Enter")
     expect(frame.get_by_text("all of this is to be done")).to_be_visible()
     expect(frame.get_by_role("button", name="Run again now")).to_be_visible()
-    desk.visit.screenshot("run-again")
+    desk.visit.photograph("run-again")
     assert accessibility_faults(desk.page.frames[-1]) == []
     frame.get_by_role("button", name="Run again now").press("Enter")
 
