@@ -24,7 +24,7 @@ from app.runs.finding import (
     names_issue,
     page,
 )
-from app.runs.holding import end_held, is_full, release
+from app.runs.holding import count_held, end_held, is_full, release
 from app.runs.lineage import (
     MAX_DEPTH,
     Parent,
@@ -133,6 +133,7 @@ __all__ = [
     "change_state",
     "claim",
     "confirm",
+    "count_held",
     "done_deliveries",
     "end_held",
     "find_exchange",

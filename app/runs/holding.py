@@ -18,10 +18,15 @@ MOST_HELD = 1000
 without end in its hour, and each is a row."""
 
 
-def is_full(session: Session, tenant_id: uuid.UUID, candidate_id: uuid.UUID) -> bool:
-    """Say whether no more calls are stored for this candidate."""
+def count_held(session: Session, tenant_id: uuid.UUID, candidate_id: uuid.UUID) -> int:
+    """Return how many calls are stored for this candidate."""
     stored = sa.select(sa.func.count()).where(*_held(tenant_id, candidate_id))
-    return (session.scalar(stored) or 0) >= MOST_HELD
+    return session.scalar(stored) or 0
+
+
+def is_full(session: Session, tenant_id: uuid.UUID, candidate_id: uuid.UUID) -> bool:
+    """Say whether no more calls are stored for it."""
+    return count_held(session, tenant_id, candidate_id) >= MOST_HELD
 
 
 def release(
