@@ -33,6 +33,7 @@ AGAIN = timedelta(days=1)
 LINE_LIMIT = 300
 
 REFUSES, STOPPED, OVERDUE = "jira-refuses-us", "watch-stopped", "tickets-overdue"
+LEFT = "left-with-holds"
 
 OF_SITE = "/site"
 """Ends the cause of what was told to a site's own people: they are told apart."""
@@ -103,7 +104,7 @@ def due(session: Session, *, now: datetime) -> Sequence[Trouble]:
         (row.tenant_id, row.cause)
         for row in session.scalars(sa.select(Alert).where(Alert.sent_at > now - AGAIN))
     }
-    troubles = list(_troubles(session))
+    troubles = [*_troubles(session), *_departures(session, now=now)]
     named = {
         tenant_id: preferences.find(session, tenant_id).notice_to
         for tenant_id in {trouble.tenant_id for trouble in troubles}
@@ -171,6 +172,25 @@ def _troubles(session: Session) -> Iterator[Trouble]:
         if overdue := sum(row.overdue or 0 for row in rows):
             words = f"Tickets past the deadline of their hold: {overdue}"
             yield _trouble(tenant, OVERDUE, words, words)
+
+
+def _departures(session: Session, *, now: datetime) -> Iterator[Trouble]:
+    """Tell of sites that left with rules that hold tickets (rule T4).
+
+    Jira takes our calls no more when it tells us, so nothing can be said there.
+    """
+    left = sa.select(Tenant).where(
+        Tenant.state == State.UNINSTALLED, Tenant.uninstalled_at > now - AGAIN
+    )
+    for tenant in session.scalars(left.order_by(Tenant.id)):
+        gates = sa.select(KnownRule.id).where(
+            KnownRule.tenant_id == tenant.id,
+            KnownRule.gone_at.is_(None),
+            KnownRule.hold_status.is_not(None),
+        )
+        if count := _number(session, gates):
+            words = f"It uninstalled the app, and has rules that hold tickets: {count}"
+            yield _trouble(tenant, LEFT, words, words)
 
 
 def _trouble(tenant: Tenant, cause: str, words: str, bare: str) -> Trouble:

@@ -227,6 +227,13 @@ class Addon:
         self.announce("enabled")
         return answer
 
+    def send_foreign_install(self, secret: str) -> Answer:
+        """Send a genuine token of Atlassian's with a body that somebody else wrote.
+
+        The site itself goes on with the secret that it has.
+        """
+        return self._lifecycle(replace(self.site, shared_secret=secret), "installed")
+
     def uninstall(self) -> Answer:
         """Send `disabled` and `uninstalled`; Jira does not ask for their success."""
         self.announce("disabled")

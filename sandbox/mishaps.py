@@ -146,6 +146,13 @@ def rotate_secret(jira: Jira, given: Json) -> Outcome:
     return _fired("A new shared secret was sent with installed.", answer)
 
 
+def foreign_secret(jira: Jira, given: Json) -> Outcome:
+    """The signature of an install does not cover its body: who holds one writes it."""
+    del given
+    answer = jira.addon.send_foreign_install(secrets.token_urlsafe(72))
+    return _fired("A genuine installation was sent, with a secret of mine.", answer)
+
+
 def uninstall(jira: Jira, given: Json) -> Outcome:
     del given
     answer = jira.addon.uninstall()
@@ -172,6 +179,7 @@ MISHAPS: dict[str, Callable[[Jira, Json], Outcome]] = {
     "refuse-addon": refuse_addon,
     "rename-site": rename_site,
     "rotate-secret": rotate_secret,
+    "foreign-secret": foreign_secret,
     "uninstall": uninstall,
     "install": install,
 }

@@ -13,6 +13,7 @@ class Kind(StrEnum):
 
     # calls to us
     VERIFICATION_ACCEPTED = "verification-accepted"
+    VERIFICATION_HELD = "verification-held"
     VERIFICATION_DUPLICATE = "verification-duplicate"
     VERIFICATION_REFUSED = "verification-refused"
     PERMISSION_REFUSED = "permission-refused"
@@ -43,6 +44,10 @@ class Kind(StrEnum):
     CONDITIONS_MENDED = "conditions-mended"
     APPROVED = "approved"
     SUPERSEDED = "superseded"
+    SECRET_OFFERED = "secret-offered"  # noqa: S105 -- a kind, not a secret
+    SECRET_PROVEN = "secret-proven"  # noqa: S105 -- a kind
+    SECRET_DROPPED = "secret-dropped"  # noqa: S105 -- a kind
+    ADDRESS_REFUSED = "address-refused"
     JIRA_REFUSES_US = "jira-refuses-us"
     JIRA_ACCEPTS_US = "jira-accepts-us"
 
@@ -102,6 +107,7 @@ class Group(StrEnum):
 
 _GROUPS = {
     Kind.VERIFICATION_ACCEPTED: Group.ACCEPTED,
+    Kind.VERIFICATION_HELD: Group.ACCEPTED,
     Kind.VERIFICATION_DUPLICATE: Group.DUPLICATE,
     Kind.VERIFICATION_REFUSED: Group.REFUSED,
     Kind.PERMISSION_REFUSED: Group.PEOPLE,
@@ -126,6 +132,7 @@ KINDS_OF: Mapping[Group, tuple[Kind, ...]] = {
 
 CALLS = (
     Kind.VERIFICATION_ACCEPTED,
+    Kind.VERIFICATION_HELD,
     Kind.VERIFICATION_DUPLICATE,
     Kind.VERIFICATION_REFUSED,
     Kind.PERMISSION_REFUSED,

@@ -73,6 +73,8 @@ class Signed:
     head: str
     credentials: tuple[str, ...] = field(repr=False)
     """What must not be shown of the answer."""
+    before: "Signed | None" = None
+    """The same by the secret before, for a receiver that refuses the newest one."""
     minted: Mapping[str, audit.Value] | None = None
     """What the audit keeps of a token of ours, where one was made: never the token."""
 

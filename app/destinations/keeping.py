@@ -13,11 +13,12 @@ from app.crypto import Keyring, Secret
 from app.db import new_id
 from app.destinations import health, sealing
 from app.destinations.defining import Definition
-from app.destinations.tables import Destination, DestinationState, Signing
+from app.destinations.tables import Destination, DestinationState
 from app.tenants import State, Tenant
 
 SECRET_GRACE = timedelta(hours=24)
-"""How long a replaced secret still signs beside the new one, where both can."""
+"""How long a replaced secret still signs: beside the new one where a message can carry
+two signatures, else where a receiver answers 401 to the new one."""
 
 
 class NoSuchDestinationError(LookupError):
@@ -131,13 +132,11 @@ def renew_secret(
 ) -> Secret | None:
     """Replace the secret; return it, to be shown once; None if it has none to replace.
 
-    With Standard Webhooks the old one still signs beside it for a day.
+    For a day the old one still proves deliveries to a receiver that has no other yet.
     """
     destination = get(session, change.tenant_id, destination_id)
-    two = destination.signing is Signing.WEBHOOK
-    grace = SECRET_GRACE if two else timedelta(0)
     secret = sealing.fresh_secret(
-        session, keyring, destination, change.now, grace=grace
+        session, keyring, destination, change.now, grace=SECRET_GRACE
     )
     if secret is not None:
         note(session, change, destination, "destination-secret-renewed")

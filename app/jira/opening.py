@@ -12,10 +12,14 @@ from app.jira.calling import Jira, Standing
 from app.jira.signing import AccessToken, SharedSecret, Signer
 from app.runtime import Runtime
 from app.tenants import Door, State, Tenant
+from app.tenants.promoting import Trial
 
 LEARNING_SECONDS = 1.2
 """How long each question about a new token may take: there are three, and Forge waits
 five seconds for the answer to its event."""
+
+PROVING_SECONDS = 5.0
+"""How long a call may take that is to prove a secret; it is made again."""
 
 NOBODY = uuid.UUID(int=0)
 """Stands for a site that is only just becoming a tenant: no exception is for it."""
@@ -83,6 +87,20 @@ def lent(runtime: Runtime, api_base_url: str, token: Secret) -> Jira:
     )
 
 
+def open_offered(runtime: Runtime, trial: Trial, base_url: str) -> Jira:
+    """Return a site's Jira for a secret that is still to be proven (rule T4)."""
+    signer = SharedSecret(secret=trial.secret, app_key=runtime.settings.app_key)
+    return Jira(
+        tenant_id=trial.tenant_id,
+        base_url=base_url,
+        door=Door.CONNECT,
+        signers=[signer],
+        seconds=PROVING_SECONDS,
+        http=runtime.http,
+        now=runtime.now,
+    )
+
+
 def open_connect(session: Session, runtime: Runtime, tenant: Tenant) -> Jira | None:
     """Return the tenant's Jira by Connect's secret alone; None if it has no such."""
     is_active = tenant.state is State.ACTIVE
@@ -97,10 +115,14 @@ def _secrets(
 ) -> Sequence[Signer]:
     if tenants.live_identity(session, tenant.id, Door.CONNECT) is None:
         return []
-    opened = vault.accepted(
-        session, runtime.keyring, tenant.shared_secret, now=runtime.now()
-    )
-    app_key = runtime.settings.app_key
+    now, app_key = runtime.now(), runtime.settings.app_key
+    opened = vault.accepted(session, runtime.keyring, tenant.shared_secret, now=now)
+    offered = tenants.candidates.opened(session, runtime.keyring, tenant, now=now)
+    if opened and offered and offered[0].base_url == tenant.base_url:
+        # Jira may have gone over to it already, and then it answers the current one
+        # with 401. To try it at the known address is what proves it, so it does no
+        # harm; at an address that is offered with it, it would (rule T4).
+        opened.insert(1, offered[1])
     return [
         SharedSecret(secret=each.secret, app_key=app_key, renews=renews)
         for each in opened

@@ -1,13 +1,14 @@
 """Runs: a rule to carry out for a transition. Their table is the truth.
 
-`tables` says what is stored; `record` writes a call down at the door; `claims` takes a
-run in hand, `confirming` notes what Jira said of it and `settling` what came of it,
-step by step; `lineage` knows which runs led to which; `resolving` takes a person's word
-where nobody else can tell; `replaying` carries out again what ended; `waiting` knows
-what a run rests for; `answering` hears how a delivery ended, `answered` is what was
-heard; `pruning` forgets what was kept long enough. For people, `finding` finds runs by
-what is asked for, `of_issue` those of one issue, `reading` reads one of them; `listing`
-says what is shown of each; `lately` knows how a destination's attempts went.
+`tables` says what is stored; `record` writes a call down at the door; `holding` keeps
+one until the secret that signed it is proven; `claims` takes a run in hand,
+`confirming` notes what Jira said of it and `settling` what came of it, step by step;
+`lineage` knows which runs led to which; `resolving` takes a person's word where nobody
+else can tell; `replaying` carries out again what ended; `waiting` knows what a run
+rests for; `answering` hears how a delivery ended, `answered` is what was heard;
+`pruning` forgets what was kept long enough. For people, `finding` finds runs by what is
+asked for, `of_issue` those of one issue, `reading` reads one of them; `listing` says
+what is shown of each; `lately` knows how a destination's attempts went.
 """
 
 from app.runs import answering
@@ -23,6 +24,7 @@ from app.runs.finding import (
     names_issue,
     page,
 )
+from app.runs.holding import count_held, end_held, is_full, release
 from app.runs.lineage import (
     MAX_DEPTH,
     Parent,
@@ -131,7 +133,9 @@ __all__ = [
     "change_state",
     "claim",
     "confirm",
+    "count_held",
     "done_deliveries",
+    "end_held",
     "find_exchange",
     "find_of_issue",
     "forget_exchanges",
@@ -139,6 +143,7 @@ __all__ = [
     "get",
     "hold_step",
     "is_behind",
+    "is_full",
     "keep_change",
     "key_hash",
     "last_attempt",
@@ -156,6 +161,7 @@ __all__ = [
     "plan_steps",
     "prune",
     "record",
+    "release",
     "replay",
     "resolve",
     "rest",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app import db
-from app.runs.tables import Run, RunState
+from app.runs.tables import Run, RunState, Why
 from app.tenants import Door
 
 
@@ -27,6 +27,8 @@ class Call:
     rule_hash: str
     unverified_hint: dict[str, Any]
     webhook_id: str | None
+    candidate_id: uuid.UUID | None = None
+    """Which secret signed it, if that is still to be proven: stored, not run (T4)."""
 
     @property
     def call_hash(self) -> str:
@@ -45,18 +47,23 @@ def record(session: Session, call: Call, *, now: datetime) -> uuid.UUID | None:
     Return None for a call that was recorded before: Jira's retry, or a replay. Two
     transitions in one second may carry identical tokens, so the body counts too.
     """
+    is_held = call.candidate_id is not None
     run = {
         "id": db.new_id(now),
         "tenant_id": call.tenant_id,
         "door": call.door,
         "state": RunState.RECEIVED,
         "received_at": now,
-        "due_at": now,
+        "due_at": None if is_held else now,
+        "why": Why.AWAITS_PROOF if is_held else None,
+        "candidate_id": call.candidate_id,
         "issue_id": call.issue_id,
         "config": call.config,
         "rule_hash": call.rule_hash,
         "unverified_hint": call.unverified_hint,
-        "webhook_id": call.webhook_id,
+        # Attack: the identifier is unsigned. Who offered a secret of his own would use
+        # it up, and Jira's own call by that name would be a duplicate of his.
+        "webhook_id": None if is_held else call.webhook_id,
         "token_hash": call.token_hash,
         "call_hash": call.call_hash,
     }

@@ -78,6 +78,8 @@ class Why(StrEnum):
     CANNOT_TELL = "cannot-tell"
     AWAITS_TOKEN = "awaits-token"  # noqa: S105 -- a reason, not a token
     AWAITS_ANSWER = "awaits-answer"
+    AWAITS_PROOF = "awaits-proof"
+    SECRET_DROPPED = "secret-dropped"  # noqa: S105 -- a reason, not a secret
     PAUSED = "paused"
     WRONG_HOLD = "wrong-hold"
     NEVER_HEARD = "never-heard"
@@ -105,7 +107,10 @@ class Run(Base):
     finished_at: Mapped[datetime | None]
 
     due_at: Mapped[datetime | None] = mapped_column(index=True)
-    """When a worker may take it: at once, or after a back-off. Empty once finished."""
+    """When a worker may take it: at once, or after a back-off. Empty once finished, and
+    while it is stored until the secret that signed its call is proven (rule T4)."""
+    candidate_id: Mapped[uuid.UUID | None]
+    """Which secret signed its call, if that was still to be proven when it came."""
     lease_until: Mapped[datetime | None]
     """Until when it is in one worker's hands."""
     fence: Mapped[int] = mapped_column(default=0)
@@ -178,6 +183,7 @@ class Run(Base):
         # Few runs have these, and whoever deletes a run must find those that name it.
         _partial("tenant_id", "caused_by"),
         _partial("tenant_id", "replay_of"),
+        _partial("tenant_id", "candidate_id"),
     )
 
 

@@ -158,6 +158,8 @@ def is_behind(session: Session, claim: Claim, destination_id: uuid.UUID) -> bool
                 sa.and_(Run.state == RunState.RUNNING, planned),
                 sa.and_(
                     Run.state == RunState.RECEIVED,
+                    # Attack: a call that an unproven secret signed holds up others.
+                    Run.due_at.is_not(None),
                     Run.config.contains(destination_id.hex),
                 ),
             ),

@@ -1,10 +1,15 @@
 """The Jira sites that installed us: who they are, and when they may call.
 
 `tables` says what is stored; `installing` and `standing` what happens to a tenant;
-`sites` where it may be; `reaching` whether its Jira accepts our calls.
+`candidates` keeps what a re-install offers and `promoting` makes it the site's, once it
+is proven; `sites` where it may be; `reaching` whether its Jira accepts our calls.
 """
 
+from app.tenants import candidates, promoting
+from app.tenants.candidates import SecretCandidate
 from app.tenants.installing import (
+    Effect,
+    Installation,
     Installed,
     forget_departed,
     forget_expired_tokens,
@@ -33,13 +38,17 @@ from app.tenants.tables import Door, LifecycleToken, State, Tenant, TenantIdenti
 
 __all__ = [
     "Door",
+    "Effect",
+    "Installation",
     "Installed",
     "LifecycleToken",
+    "SecretCandidate",
     "State",
     "Tenant",
     "TenantIdentity",
     "admitted",
     "approve",
+    "candidates",
     "check_site",
     "find",
     "find_identity",
@@ -57,6 +66,7 @@ __all__ = [
     "note_answer",
     "note_refusal",
     "note_silence",
+    "promoting",
     "prove",
     "refuse_inactive",
     "refuse_unless_active",

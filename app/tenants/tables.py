@@ -12,6 +12,7 @@ from app.db import Base
 from app.vault import Owner
 
 SHARED_SECRET = "connect-shared-secret"  # noqa: S105 -- the kind, not a secret
+OFFERED_SECRET = "connect-offered-secret"  # noqa: S105 -- the kind, not a secret
 
 
 class Door(StrEnum):
@@ -66,6 +67,11 @@ class Tenant(Base):
     def shared_secret(self) -> Owner:
         """Where the vault keeps what Jira shared with us."""
         return Owner(self.id, SHARED_SECRET)
+
+    @property
+    def offered_secret(self) -> Owner:
+        """Where the vault keeps the candidate: one at a time, and nobody's yet (T4)."""
+        return Owner(self.id, OFFERED_SECRET)
 
     @property
     def origins(self) -> tuple[str, ...]:

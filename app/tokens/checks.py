@@ -49,6 +49,7 @@ class Reason(StrEnum):
     KEY_UNAVAILABLE = "key-unavailable"
     BAD_SIGNATURE = "bad-signature"
     UNKNOWN_TENANT = "unknown-tenant"
+    SECRET_UNPROVEN = "secret-unproven"  # noqa: S105 -- a reason, not a secret
     TENANT_PENDING = "tenant-pending"
     TENANT_UNINSTALLED = "tenant-uninstalled"
     TENANT_SUPERSEDED = "tenant-superseded"

@@ -73,7 +73,10 @@ def past(session: Session, tenant_id: uuid.UUID, held: Held) -> list[Past]:
     """
     arrival = held.arrival
     unconfirmed = sa.and_(
-        Run.state == RunState.RECEIVED, Run.received_at >= arrival.at - LEEWAY
+        Run.state == RunState.RECEIVED,
+        Run.received_at >= arrival.at - LEEWAY,
+        # Attack: a call that an unproven secret signed keeps a ticket in its hold (T4).
+        Run.due_at.is_not(None),
     )
     rows = session.scalars(
         sa.select(Run)

@@ -74,8 +74,8 @@ COMMON: Sequence[Row] = (
 CONNECT: Sequence[Row] = (
     (descriptor.bp, guards.open_to_all, NO_PERMISSION),
     (lifecycle.signed, guards.signed_install, NO_PERMISSION),
-    (lifecycle.notices, guards.url_bound, NO_PERMISSION),
-    (triggered.bp, guards.url_bound, NO_PERMISSION),
+    (lifecycle.notices, guards.url_bound_or_stored, NO_PERMISSION),
+    (triggered.bp, guards.url_bound_or_stored, NO_PERMISSION),
     (pages.bp, guards.url_bound, JIRA_ADMIN),
     (pages.of_issue, guards.url_bound, SEES_ISSUE),
 )

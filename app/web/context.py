@@ -54,6 +54,9 @@ class Caller:
     verified: Verified
     origins: tuple[str, ...]
     """Where that tenant's people may see our pages framed."""
+    candidate_id: uuid.UUID | None = None
+    """By which secret it was signed, where that is still to be proven (rule T4); only
+    doors that store and do nothing let such a caller in."""
     user_token: Secret | None = None
     """Of a person who came through Forge: opens Jira as him, for this request only."""
 

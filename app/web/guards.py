@@ -1,6 +1,8 @@
 """Who may call: one guard for each kind of token, run before the view."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from flask import abort, current_app, g, request
 
@@ -9,10 +11,13 @@ from app.tenants import Door, State, Tenant
 from app.tokens import checks, connect, target
 from app.tokens.checks import Reason, Refused, Unverified, Verified
 from app.under_way import BusyError
+from app.vault import Opened
 from app.web.context import Caller, runtime, web
 from app.web.permissions import OF_ISSUE
 
 Guard = Callable[[], None]
+
+_Verify = Callable[[Iterable[Opened]], Verified]
 
 MAX_CALL = 64 * 1024
 """Bytes of a listener's call."""
@@ -57,21 +62,32 @@ def signed_install() -> None:
 
 def url_bound() -> None:
     """Let in requests that a tenant's Jira signed for exactly this URL."""
-    hashes = _request_hashes()
-    token = _read_token()
-    tenant, secrets = _tenant_of(token)
-    now = runtime().now()
-    verified = connect.verify_url_bound(token, secrets, hashes=hashes, now=now)
-    _let_in(tenant, verified)
+    judged = _judge_url_bound()
+    _refuse_unproven(judged)
+    _let_in(judged)
+
+
+def url_bound_or_stored() -> None:
+    """The same, and what is signed with a secret that is still to be proven (rule T4).
+
+    For doors whose view stores the call and does nothing for it. A transition's call is
+    sent by Jira alone and once: refused, it would be lost, though its secret may be
+    proven a second later.
+    """
+    _let_in(_judge_url_bound())
 
 
 def context_token() -> None:
     """Let in calls that our own pages make with the token Jira gave them."""
     target.refuse_confusable(raw_target())
     token = _read_token(in_query=False)
-    tenant, secrets = _tenant_of(token)
-    verified = connect.verify_context(token, secrets, now=runtime().now())
-    _let_in(tenant, verified)
+
+    def verify(secrets: Iterable[Opened]) -> Verified:
+        return connect.verify_context(token, secrets, now=runtime().now())
+
+    judged = _judge(token, verify)
+    _refuse_unproven(judged)
+    _let_in(judged)
 
 
 def ticket() -> None:
@@ -128,12 +144,64 @@ def bearer_token() -> Unverified:
     return checks.read(value.strip())
 
 
-def _let_in(tenant: Tenant, verified: Verified) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """A token whose signature is good, and whose secret that is."""
+
+    tenant: Tenant
+    verified: Verified
+    candidate_id: uuid.UUID | None = None
+    """Of a secret that is still to be proven."""
+
+
+def _judge_url_bound() -> _Judged:
+    hashes, now = _request_hashes(), runtime().now()
+    token = _read_token()
+
+    def verify(secrets: Iterable[Opened]) -> Verified:
+        return connect.verify_url_bound(token, secrets, hashes=hashes, now=now)
+
+    return _judge(token, verify)
+
+
+def _judge(token: Unverified, verify: _Verify) -> _Judged:
+    """Judge a token by the tenant's secrets; by one that is offered only at last."""
+    tenant, secrets, offered = _tenant_of(token)
+    try:
+        return _Judged(tenant=tenant, verified=verify(secrets))
+    except Refused as error:
+        if error.reason is not Reason.BAD_SIGNATURE or offered is None:
+            raise
+    candidate_id, secret = offered
+    try:
+        verified = verify([secret])
+    except Refused as error:
+        # Attack (T13): whoever offered that secret would fill the tenant's history
+        # with refusals. It proves nothing, so neither do they.
+        error.proven = False
+        raise
+    unproven = replace(verified, generation=None)
+    return _Judged(tenant=tenant, verified=unproven, candidate_id=candidate_id)
+
+
+def _refuse_unproven(judged: _Judged) -> None:
+    """Refuse what is signed with a secret that is still to be proven (rule T4).
+
+    Attack: who replays an install token offers a secret of his own, and signs with it
+    as an administrator of the site. A page shows at once what it is asked for, so there
+    is nothing to put off: it is refused. A person opens it again a moment later.
+    """
+    if judged.candidate_id is not None:
+        raise Refused(Reason.SECRET_UNPROVEN, judged.tenant.base_url)
+
+
+def _let_in(judged: _Judged) -> None:
     g.caller = Caller(
-        tenant_id=tenant.id,
+        tenant_id=judged.tenant.id,
         door=Door.CONNECT,
-        verified=verified,
-        origins=tenant.origins,
+        verified=judged.verified,
+        origins=judged.tenant.origins,
+        candidate_id=judged.candidate_id,
     )
 
 
@@ -165,16 +233,22 @@ def issue_id() -> str:
     return str(int(text))
 
 
-def _tenant_of(token: Unverified) -> tuple[Tenant, list[vault.Opened]]:
-    """Return the tenant that the token claims to be from, and what would prove it."""
+def _tenant_of(
+    token: Unverified,
+) -> tuple[Tenant, list[Opened], tuple[uuid.UUID, Opened] | None]:
+    """Return the tenant that the token claims to be from, and what would prove it.
+
+    At last the secret that a re-install offers, by its candidate's id, if one waits.
+    """
+    now, keyring = runtime().now(), runtime().keyring
     with runtime().sessions.begin() as session:
         tenant = tenants.get_calling(session, token.issuer)
-        secrets = vault.accepted(
-            session, runtime().keyring, tenant.shared_secret, now=runtime().now()
-        )
+        secrets = vault.accepted(session, keyring, tenant.shared_secret, now=now)
+        offered = tenants.candidates.opened(session, keyring, tenant, now=now)
+        found = (offered[0].id, offered[1]) if offered else None
         session.expunge(tenant)
     g.tenant_id = tenant.id
-    return tenant, secrets
+    return tenant, secrets, found
 
 
 def _read_token(*, in_query: bool = True) -> Unverified:

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 
 from flask import request
 from sqlalchemy.orm import Session
@@ -9,7 +11,8 @@ from sqlalchemy.orm import Session
 from app import audit, runs, tenants
 from app.queue import QueueError
 from app.runs import Call
-from app.tokens.checks import Verified
+from app.tenants.candidates import Fate
+from app.tokens.checks import Reason, Refused, Verified
 from app.web.context import runtime
 
 log = logging.getLogger(__name__)
@@ -33,11 +36,13 @@ def record(
     now = runtime().now()
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
+        call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
+        kind = "verification-held" if call.candidate_id else "verification-accepted"
         audit.record(
             session,
             call.tenant_id,
-            "verification-accepted" if run_id else "verification-duplicate",
+            kind if run_id else "verification-duplicate",
             actor="jira",
             now=now,
             route=str(request.endpoint),
@@ -50,6 +55,26 @@ def record(
     if run_id:
         wake()
     return run_id is not None
+
+
+def _as_it_stands(session: Session, call: Call, *, now: datetime) -> Call:
+    """Return the call as its secret stands now; refuse it if that was dropped (T4).
+
+    The guard judged it in another transaction. Since the tenant is locked by now, its
+    candidate can be neither proven nor dropped before the run is written.
+    """
+    if call.candidate_id is None:
+        return call
+    candidate = tenants.candidates.find(session, call.tenant_id)
+    if candidate is None or candidate.id != call.candidate_id:
+        raise Refused(Reason.SECRET_UNPROVEN, "a newer one came")
+    if candidate.fate is Fate.PROVEN:
+        return replace(call, candidate_id=None)
+    if tenants.candidates.find_waiting(session, call.tenant_id, now=now) is None:
+        raise Refused(Reason.SECRET_UNPROVEN, "it was dropped")
+    if runs.is_full(session, call.tenant_id, call.candidate_id):
+        raise Refused(Reason.SECRET_UNPROVEN, "too many calls are stored for it")
+    return call
 
 
 def wake() -> None:

@@ -46,6 +46,7 @@ def triggered() -> ResponseReturnValue:
         rule_hash=rules.rule_hash(config),
         unverified_hint=_hint(body),
         webhook_id=_webhook_id(),
+        candidate_id=caller().candidate_id,
     )
     recording.record(
         call,

@@ -1,5 +1,6 @@
 """Carries out runs: claim, confirm, act, settle; a transaction a settlement."""
 
 from app.worker.loop import Worker
+from app.worker.proving import Prover
 
-__all__ = ["Worker"]
+__all__ = ["Prover", "Worker"]

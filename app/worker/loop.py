@@ -14,9 +14,10 @@ from app.jira import ODD, Jira, JiraError, open_jira
 from app.rules.inventory import Inventory
 from app.runs import Claim, LostClaimError, TenantGoneError
 from app.runtime import Runtime
-from app.worker import housekeeping
+from app.worker import housekeeping, proving
 from app.worker.carrying import Carrying
 from app.worker.doors import Doors
+from app.worker.proving import Prover
 from app.worker.retrying import BACKOFF
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,14 @@ class Worker:
             pass
 
     def run(self) -> None:
-        """Carry out runs until `stop` is set: woken by the queue, and by sweeping."""
+        """Carry out runs until `stop` is set: woken by the queue, and by sweeping.
+
+        Secrets that re-installs offered are proven beside them (rule T4).
+        """
+        with proving.scheduled(Prover(runtime=self.runtime), self.stop):
+            self._run()
+
+    def _run(self) -> None:
         kept_at = self.runtime.now() - HOUSEKEEPING
         erased_at = self.runtime.now() - ERASING
         while not self.stop.wait(SWEEP_SECONDS):

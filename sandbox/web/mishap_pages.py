@@ -65,6 +65,11 @@ GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
             ),
             Button("replay", "Replay", "The last accepted call, byte for byte."),
             Button(
+                "foreign-secret",
+                "Foreign secret",
+                "A genuine installation; its body has another's secret.",
+            ),
+            Button(
                 "clock-drift",
                 "Clock 60 s ahead",
                 "Jira's clock is fast.",
@@ -167,6 +172,7 @@ _LOOK = {
     "cut-wire": "a transition made while the wire is cut has no run there",
     "refuse-addon": "while Jira refuses, a run there cannot be confirmed",
     "rename-site": "its new name stands there",
+    "foreign-secret": "the secret that is offered stands there, and is dropped",
     "rotate-secret": "the number of its shared secret stands there",
     "install": "when it was installed stands there",
 }

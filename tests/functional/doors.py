@@ -141,7 +141,11 @@ def doors(app: Flask) -> dict[str, Rule]:
 def families(app: Flask) -> dict[str, str]:
     """Return the guard of every route; what has none is open."""
     settings = app.extensions[KEY].runtime.settings
-    guards = {each.name: each.guard.__name__ for each in web.served(settings)}
+    # Two guards take one family: pages refuse a secret that is still to be proven.
+    guards = {
+        each.name: each.guard.__name__.removesuffix("_or_stored")
+        for each in web.served(settings)
+    }
     return {
         key: guards.get(rule.endpoint.partition(".")[0], "open_to_all")
         for key, rule in doors(app).items()

@@ -249,6 +249,25 @@ def test_stopped_watch_and_overdue_tickets_are_told(
     assert len(told) == 2
 
 
+@pytest.mark.usefixtures("trusted")
+def test_t4_site_that_leaves_with_tickets_in_a_hold_is_told_of_outside_jira(
+    site: Jira, mailing: Watchdog, mailbox: Mailbox, clock: Clock
+) -> None:
+    """Jira takes no call of ours any more when it says so: no comment can be left."""
+    site.add_post_function("Dispatch", gate())
+    mailing.watch()
+    clock.advance(timedelta(seconds=1))
+    site.uninstall()
+
+    for _ in range(3):
+        clock.advance(timedelta(hours=12))
+        mailing.watch()
+
+    [mail] = mailbox.received
+    assert "left-with-holds at https://acme.atlassian.net" in str(mail["Subject"])
+    assert "has rules that hold tickets: 1" in str(mail.get_payload())
+
+
 @pytest.fixture
 def named(site: Jira, sessions: Sessions, clock: Clock) -> Callable[..., None]:
     """Let the site's admins name whom of theirs to tell."""

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import jwt
@@ -10,16 +11,18 @@ import sqlalchemy as sa
 import standardwebhooks
 from flask import Flask
 
+from app.audit import AuditEvent
 from app.crypto import Secret
 from app.db import Base
 from app.destinations import Signing, renew_secret
+from app.destinations.keeping import SECRET_GRACE
 from app.http import Request, Response
-from app.runs import RunState
+from app.runs import Attempt, RunState, RunStep, StepState
 from app.runtime import Runtime
 from app.worker import Worker
 from sandbox import Jira
 from tests.functional.fakes import Wire
-from tests.functional.receiving import URL, Desk, open_desk
+from tests.functional.receiving import HOST, URL, Desk, open_desk, token_of
 
 HEADER = "an-api-key-of-the-receivers-gateway"
 
@@ -75,7 +78,7 @@ def test_secret_of_the_destination_proves_its_tokens(desk: Desk) -> None:
         by_secret(desk, Secret("b" * 43))
 
 
-def test_renewed_secret_signs_at_once(desk: Desk) -> None:
+def test_renewed_secret_signs_first(desk: Desk) -> None:
     destination_id, old = set_up(desk, Signing.SECRET)
     new = renew(desk, destination_id)
 
@@ -84,6 +87,94 @@ def test_renewed_secret_signs_at_once(desk: Desk) -> None:
     assert by_secret(desk, new)
     with pytest.raises(jwt.InvalidSignatureError):
         by_secret(desk, old)
+
+
+def only_by(secret: Secret) -> Callable[[Request], Response]:
+    """Return a receiver that knows this one secret, and answers as one does."""
+
+    def answer(request: Request) -> Response:
+        try:
+            jwt.decode(
+                token_of(request),
+                secret.reveal(),
+                algorithms=["HS256"],
+                audience=URL,
+                options={"verify_exp": False, "verify_iat": False},
+            )
+        except jwt.InvalidTokenError:
+            return Response(status=401, body=b"who are you")
+        return Response(status=202)
+
+    return answer
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_receiver_that_knows_one_secret_takes_deliveries_in_the_overlap(
+    desk: Desk, wire: Wire, which: str
+) -> None:
+    destination_id, old = set_up(desk, Signing.SECRET)
+    new = renew(desk, destination_id)
+    known = only_by(old if which == "old" else new)
+    answers: list[int] = []
+
+    def receive(request: Request) -> Response:
+        desk.receiver.got.append(request)
+        answer = known(request)
+        answers.append(answer.status)
+        return answer
+
+    wire.elsewhere[HOST] = receive
+
+    desk.deliver(destination_id)
+    desk.clock.advance(SECRET_GRACE)
+    desk.fire()
+    desk.worker.drain()
+
+    assert answers == ([401, 202, 401] if which == "old" else [202, 202])
+    states = [run.state for run in desk.runs()]
+    assert states[0] is RunState.SUCCEEDED
+    assert (states[1] is RunState.SUCCEEDED) is (which == "new")
+
+
+def test_delivery_that_is_signed_twice_is_one(desk: Desk) -> None:
+    destination_id, _ = set_up(desk, Signing.SECRET)
+    renew(desk, destination_id)
+    desk.receiver.answers = [Response(status=401)]
+
+    desk.deliver(destination_id)
+
+    first, second = desk.receiver.got
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    unproven = {"verify_signature": False}
+    ids = [
+        jwt.decode(token, options=unproven)["jti"]  # type: ignore[arg-type]
+        for token in desk.receiver.tokens
+    ]
+    assert ids[0] == ids[1]
+    with desk.runtime.sessions.begin() as session:
+        minted = sa.select(sa.func.count()).where(AuditEvent.kind == "token-minted")
+        assert session.scalar(minted) == 1
+
+
+def test_answer_to_the_older_signature_is_kept_without_either_token(
+    desk: Desk, all_steps: Callable[[], list[RunStep]]
+) -> None:
+    """Attack (T8): a receiver sends back what it was sent, and a page shows it."""
+    destination_id, _ = set_up(desk, Signing.SECRET)
+    renew(desk, destination_id)
+
+    def echo(request: Request) -> Response:
+        return Response(status=200, body=token_of(request).encode())
+
+    desk.receiver.answers = [Response(status=401), echo]
+    desk.deliver(destination_id)
+
+    with desk.runtime.sessions.begin() as session:
+        [kept] = session.scalars(sa.select(Attempt.response_body))
+    assert kept is not None
+    assert all(token not in kept for token in desk.receiver.tokens)
+    assert [step.state for step in all_steps()] == [StepState.DONE]
 
 
 @pytest.fixture

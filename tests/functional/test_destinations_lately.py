@@ -158,16 +158,18 @@ def test_replaced_webhook_secret_signs_along_and_says_until_when(
     del desk
 
 
-def test_replaced_token_secret_ends_at_once_and_the_page_says_so_before(
+def test_replaced_token_secret_signs_what_is_refused_and_the_page_says_so_before(
     caller: Caller, desk: Desk
 ) -> None:
     created = create(caller, signing="secret")
     path = f"/{created['id']}"
 
-    assert "there is no time in which both secrets sign" in page(caller, path)
+    assert "sent the same delivery once more" in page(caller, path)
     ask(caller, "POST", f"{API}{path}/secret")
 
-    assert "signs along" not in page(caller, path)
+    assert "Number 1 signs once more what is answered 401 until" in page(caller, path)
+    caller.later(hours=24, seconds=1)
+    assert "signs once more" not in page(caller, path)
     del desk
 
 

@@ -175,6 +175,18 @@ def test_secret_rotation_that_is_refused_changes_nothing(
     assert jira.site.shared_secret != before
 
 
+def test_foreign_secret_is_sent_and_is_not_the_sites(
+    jira: Jira, stand_in: StandIn
+) -> None:
+    before = jira.site.shared_secret
+
+    assert mishaps.cause(jira, "foreign-secret", {}).status == 204
+
+    assert jira.site.shared_secret == before
+    installed = [body for _, path, _, body in stand_in.seen if path == "/installed"]
+    assert json.loads(installed[-1])["sharedSecret"] not in {before, None}
+
+
 def test_uninstalled_site_has_few_mishaps(jira: Jira) -> None:
     mishaps.cause(jira, "uninstall", {})
     with pytest.raises(mishaps.MishapError, match="not installed"):

@@ -2,11 +2,12 @@
 
 import uuid
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.destinations import DestinationState
+from app.web.keys.offered_secret import OfferedSecret
 from app.web.overview.site_health import State, Troubled, health
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -27,6 +28,15 @@ def troubled(
 DISABLED = (troubled(state=DestinationState.DISABLED),)
 UNREACHED = (troubled(is_reached=False),)
 FAILING = (troubled(),)
+
+OFFERED = OfferedSecret(
+    received_at=NOW,
+    drop_at=NOW + timedelta(hours=1),
+    dropped_at=None,
+    doubt="Jira answered 401.",
+    address=None,
+    stored=0,
+)
 
 WORST_FIRST: tuple[tuple[dict[str, object], str, str, str | None], ...] = (
     (
@@ -52,6 +62,12 @@ WORST_FIRST: tuple[tuple[dict[str, object], str, str, str | None], ...] = (
         "The watchdog has stopped for “Deploy”.",
         "danger",
         "#/rules",
+    ),
+    (
+        {"offered": OFFERED},
+        "Jira offers a new secret, and it is to be proven.",
+        "information",
+        "#/keys",
     ),
     (
         {"unanswered": 1},

@@ -19,7 +19,7 @@ from app.web import bodies
 from app.web.context import caller, runtime
 from app.web.errors import BadRequestError
 from app.web.fragments import fragment
-from app.web.keys import samples, shared_secrets
+from app.web.keys import offered_secret, samples, shared_secrets
 from app.web.keys.samples import Matched
 from app.web.words import Shown
 
@@ -70,6 +70,7 @@ def show() -> ResponseReturnValue:
         found = keys.listed(session, tenant_id)
         tenant = session.get_one(Tenant, tenant_id)
         secrets = shared_secrets.read(session, tenant, now=now)
+        offered = offered_secret.read(session, tenant, now=now)
         receivers = _receivers(session, tenant_id, issuer)
         installation = forge.find_installation(session, tenant_id)
         session.expunge_all()
@@ -81,6 +82,7 @@ def show() -> ResponseReturnValue:
         published_until={key.id: _published_until(key, now) for key in found},
         addresses=_addresses(issuer),
         secrets=secrets,
+        offered=offered,
         installation=installation,
         looked_through=shared_secrets.LOOKED_THROUGH,
         receivers=receivers,

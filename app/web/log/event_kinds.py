@@ -28,6 +28,7 @@ def _run(state: RunState) -> Told:
 
 KINDS: Mapping[Kind, Told] = {
     Kind.VERIFICATION_ACCEPTED: Told("Verified", "success", said.accepted),
+    Kind.VERIFICATION_HELD: Told("Stored", "information", said.held),
     Kind.VERIFICATION_DUPLICATE: Told("Duplicate", "neutral", said.duplicate),
     Kind.VERIFICATION_REFUSED: Told("Refused", "danger", said.refused),
     Kind.PERMISSION_REFUSED: Told("Not permitted", "warning", said.refused),
@@ -98,6 +99,34 @@ KINDS: Mapping[Kind, Told] = {
         "warning",
         "Another installation has proven to be {base_url} now. This one stopped"
         " calling and signing.",
+    ),
+    Kind.SECRET_OFFERED: Told(
+        "Secret offered",
+        "information",
+        "An installation came, for {base_url}, with a secret that is to be proven:"
+        " Jira has to answer a call of ours that is signed with it. Until then the one"
+        " before counts.",
+    ),
+    Kind.SECRET_PROVEN: Told(
+        "Secret proven",
+        "success",
+        "Jira answered, at {base_url}, a call that is signed with the secret that it"
+        " offered. It counts from now on, as shared secret number {secret_generation};"
+        " the one before is accepted for {grace_minutes} minutes more.",
+    ),
+    Kind.SECRET_DROPPED: Told(
+        "Secret dropped",
+        "warning",
+        said.because(
+            "The secret that an installation for {base_url} offered was dropped, and"
+            " the one before goes on to count."
+        ),
+    ),
+    Kind.ADDRESS_REFUSED: Told(
+        "Address refused",
+        "danger",
+        "An installation of this site names {base_url}, which is the address of"
+        " another site that has the app. It is not taken over.",
     ),
     Kind.JIRA_REFUSES_US: Told(
         "Jira refuses us",

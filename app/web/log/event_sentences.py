@@ -27,6 +27,13 @@ def accepted(facts: Facts) -> str:
     return f"{_call(facts)} was verified{by}."
 
 
+def held(facts: Facts) -> str:
+    return (
+        f"{_call(facts)} is signed with a secret that is still to be proven. It was"
+        " stored, and is carried out once the secret is."
+    )
+
+
 def forge_installed(facts: Facts) -> str:
     how = {
         "linked": "It is the site that has the Connect app, and keeps all that it had.",

@@ -17,6 +17,8 @@ from app.vault import Age
 from app.web import words
 from app.web.context import Caller, caller, runtime
 from app.web.fragments import fragment
+from app.web.keys import offered_secret
+from app.web.keys.offered_secret import OfferedSecret
 from app.web.overview import attention, charts, site_health, windows
 from app.web.overview.attention import HeldDestination, TroubledRule
 from app.web.overview.charts import Chart
@@ -59,6 +61,8 @@ class Connection:
     refuses_because: str | None
     secret: Age | None
     """Of Connect's shared secret; None for a site that has only Forge."""
+    offered: OfferedSecret | None
+    """A newer one that is to be proven, or was dropped lately."""
     forge: Lent | None
     """None for a site that has only Connect."""
     accepted: Event | None
@@ -139,7 +143,7 @@ def read(
     tenant_id, since = person.tenant_id, window.begins_at(now)
     looked_at = attention.last_look(session)
     return Overview(
-        connection=_connection(session, person),
+        connection=_connection(session, person, now),
         watch=Watch(
             looked_at=looked_at,
             is_late=attention.is_late(looked_at, every=every, now=now),
@@ -154,7 +158,7 @@ def read(
     )
 
 
-def _connection(session: Session, person: Caller) -> Connection:
+def _connection(session: Session, person: Caller, now: datetime) -> Connection:
     tenant = session.get_one(Tenant, person.tenant_id)
     verified = (Kind.VERIFICATION_ACCEPTED, Kind.VERIFICATION_DUPLICATE)
     return Connection(
@@ -165,6 +169,7 @@ def _connection(session: Session, person: Caller) -> Connection:
         refuses_since=tenant.jira_refuses_since,
         refuses_because=tenant.jira_refuses_because,
         secret=vault.newest(session, tenant.shared_secret),
+        offered=offered_secret.read_lately(session, tenant, now=now),
         forge=_lent(session, tenant),
         accepted=attention.latest_of(session, tenant.id, *verified),
         refused=attention.latest_refused(session, tenant.id),
@@ -188,6 +193,7 @@ def _state(overview: Overview) -> State:
         refuses_because=words.sentence(connection.refuses_because or ""),
         late_since=watch.looked_at if watch.is_late else None,
         overdue=sum(rule.overdue for rule in watch.rules),
+        offered=connection.offered,
         stopped=[rule.name for rule in watch.rules if rule.stopped_because],
         unanswered=min(overview.unanswered, attention.MOST),
         is_cut=overview.unanswered > attention.MOST,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from app.destinations import DestinationState
+from app.web.keys.offered_secret import OfferedSecret
 
 NAMED = 3
 """Names that a sentence has; more are a number."""
@@ -43,6 +44,8 @@ class State:
     """Issues past the deadline of their hold, at the last look."""
     stopped: Sequence[str] = ()
     """Rules that the watchdog has stopped for, by name."""
+    offered: OfferedSecret | None = None
+    """A secret that is to be proven, or was dropped lately."""
     unanswered: int = 0
     is_cut: bool = False
     """There are more unanswered runs than were counted."""
@@ -122,6 +125,19 @@ def _stopped(state: State) -> Health | None:
         tone="danger",
         detail="It moved too many issues at once, and waits for a person to say go on.",
         next=Next("Look at it and let it go on", "#/rules"),
+    )
+
+
+def _offered(state: State) -> Health | None:
+    told = state.offered
+    if told is None:
+        return None
+    return Health(
+        sentence=told.sentence,
+        tone=told.tone,
+        detail=told.detail,
+        since=told.since,
+        next=Next(*told.next(state.site)),
     )
 
 
@@ -242,6 +258,7 @@ _WORST_FIRST: Sequence[Callable[[State], Health | None]] = (
     _not_watched,
     _overdue,
     _stopped,
+    _offered,
     _unanswered,
     _destinations,
     _unsound,
