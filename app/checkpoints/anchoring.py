@@ -3,14 +3,16 @@
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.checkpoints import findings, statement
-from app.checkpoints.chain import find_private
+from app.checkpoints.chain import find_newest, find_private
 from app.checkpoints.report import Report
+from app.checkpoints.statement import Statement
 from app.checkpoints.tables import Checkpoint, CheckpointKey
 from app.crypto import CannotOpenError, Keyring, public_half
 from app.tokens import checkpoint
@@ -23,6 +25,26 @@ LOST = (
 CHANGED = "the public key kept with this history was changed"
 GONE = "the key that signed this history is gone"
 UNLIKE = "what was kept elsewhere is no checkpoint of this history"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What a page shows of a chain that nobody has verified just now."""
+
+    fingerprint: str
+    """Of the key that is kept with it; empty while there is none."""
+    newest: Statement | None
+
+
+def glance(session: Session, tenant_id: uuid.UUID) -> Glance:
+    """Return the key's fingerprint and the newest checkpoint."""
+    key = stored_key(session, tenant_id)
+    if key is None:
+        return Glance(fingerprint="", newest=None)
+    return Glance(
+        fingerprint=checkpoint.thumbprint(key),
+        newest=find_newest(session, tenant_id, key),
+    )
 
 
 def find_key(
@@ -63,7 +85,7 @@ def stored_key(session: Session, tenant_id: uuid.UUID) -> Jwk | None:
 
 
 def compare_kept(
-    session: Session, key: Jwk, kept: str, report: Report, *, now: datetime
+    session: Session, key: Jwk | None, kept: str, report: Report, *, now: datetime
 ) -> None:
     """Compare with a checkpoint that somebody kept elsewhere.
 
@@ -71,7 +93,7 @@ def compare_kept(
     is left says that there were more.
     """
     try:
-        said = statement.parse(checkpoint.read(kept, key))
+        said = statement.parse(checkpoint.read(kept, key)) if key else None
     except ValueError:
         said = None
     if said is None or said.tenant_id != report.tenant_id:

@@ -70,8 +70,8 @@ class Walk:
             report.newest = find_newest(session, report.tenant_id, key)
             pruned = report.newest.pruned_through if report.newest else 0
             self._judge = Judge(key=key, report=report, now=now, pruned_through=pruned)
-            if self.kept:
-                anchoring.compare_kept(session, key, self.kept, report, now=now)
+        if self.kept:
+            anchoring.compare_kept(session, key, self.kept, report, now=now)
         self._next = self._look_at_open
 
     def _look_at_open(self, session: Session) -> None:
