@@ -76,13 +76,16 @@ def lock(
         raise LostKeyError(tenant_id)
     public = public_half(private)
     top = session.execute(_newest_first(tenant_id).limit(1)).one_or_none()
+    newest = find_newest(session, tenant_id, public)
+    if top is not None and (newest is None or newest.seq != top.seq):
+        log.error("tenant=%s checkpoint=%s is broken", tenant_id, top.seq)
     return Chain(
         tenant_id=tenant_id,
         private=private,
         public=public,
         seq=top.seq if top else 0,
         previous=checkpoint.digest(top.jws) if top else "",
-        newest=find_newest(session, tenant_id, public),
+        newest=newest,
     )
 
 
@@ -156,7 +159,7 @@ def find_newest(
             try:
                 return statement.parse(checkpoint.read(row.jws, public))
             except ValueError:
-                log.error("tenant=%s checkpoint=%s is broken", tenant_id, row.seq)  # noqa: TRY400 -- no fault of ours
+                continue
     return None
 
 

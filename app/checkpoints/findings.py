@@ -8,14 +8,19 @@ from app.checkpoints.hashing import Event
 from app.db import moment_of
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that is broken, and when what it is about happened."""
 
     at: datetime
     text: str
     event_id: uuid.UUID | None = None
-    """The event that a page can show, if it is there."""
+    """None if it is about a checkpoint or the key."""
+
+    @property
+    def order(self) -> tuple[bool, datetime]:
+        """Checkpoints first: a broken one makes its events look so."""
+        return self.event_id is not None, self.at
 
 
 def changed(event: Event) -> Finding:

@@ -16,6 +16,7 @@ from app.checkpoints.hashing import Amendment
 from app.checkpoints.report import Report
 from app.checkpoints.statement import Statement
 from app.checkpoints.tables import AmendmentRow, Checkpoint
+from app.db import moment_of
 from app.tokens import checkpoint
 from app.tokens.checkpoint import Jwk, UnknownKeyError
 
@@ -89,15 +90,15 @@ class Judge:
             said = statement.parse(checkpoint.read(here.jws, self.key))
         except UnknownKeyError:
             self.suspect.add(here.seq)
-            yield findings.unknown_key(here.seq, self._at)
+            yield findings.unknown_key(here.seq, moment_of(here.id))
             return
         except ValueError:
             self.suspect.add(here.seq)
-            yield findings.broken(here.seq, NO_SIGNATURE, self._at)
+            yield findings.broken(here.seq, NO_SIGNATURE, moment_of(here.id))
             return
         if fault := self._fault(here, said, follows):
             self.suspect.add(here.seq)
-            yield findings.broken(here.seq, fault, self._at)
+            yield findings.broken(here.seq, fault, moment_of(here.id))
             return
         self.follows = said.previous
         self.report.since = said.made_at

@@ -9,7 +9,7 @@ from app.checkpoints.findings import Finding
 from app.checkpoints.statement import Statement
 
 NAMED = 10
-"""Findings that are named, the oldest ones; the others are counted."""
+"""Findings that are named, the first ones; the others are counted."""
 
 
 @dataclass(kw_only=True)
@@ -27,7 +27,7 @@ class Report:
     open: int = 0
     """Events that no checkpoint has yet."""
     findings: list[Finding] = field(default_factory=list)
-    """In the order in which what they are about happened; at most `NAMED`."""
+    """Checkpoints, then events, in the order in which they happened; some of many."""
     count: int = 0
     """Of all findings."""
     is_whole: bool = False
@@ -37,7 +37,7 @@ class Report:
 
     def note(self, *found: Finding) -> None:
         self.count += len(found)
-        both = sorted([*self.findings, *found], key=lambda each: each.at)
+        both = sorted([*self.findings, *found], key=lambda each: each.order)
         self.findings = both[:NAMED]
 
     def note_all(self, found: Iterable[Finding]) -> None:

@@ -2,19 +2,32 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import audit, checkpoints
 from app.audit import AuditEvent
-from app.checkpoints import AmendmentRow, Checkpoint, Report, Walk
+from app.checkpoints import AmendmentRow, Checkpoint, Report, Walk, sealing
 from app.crypto import Keyring
+from app.db import moment_of, new_id
 from tests.functional import old_runs
 from tests.functional.fakes import Clock
+
+__all__ = [
+    "Chained",
+    "Sessions",
+    "chained",
+    "finish",
+    "of_ten",
+    "replace",
+    "walk",
+    "when",
+]
 
 Sessions = sessionmaker[Session]
 
@@ -28,7 +41,7 @@ class Chained:
     clock: Clock
     tenant_id: uuid.UUID
 
-    def write(self, times: int = 1, *, at: datetime | None = None, **detail: Any) -> None:
+    def write(self, times: int = 1, *, actor: str = "jira", **detail: Any) -> None:
         """Record events, a second apart."""
         for _ in range(times):
             self.clock.advance(timedelta(seconds=1))
@@ -37,8 +50,8 @@ class Chained:
                     session,
                     self.tenant_id,
                     "enabled",
-                    actor="jira",
-                    now=at or self.clock(),
+                    actor=actor,
+                    now=self.clock(),
                     **detail,
                 )
 
@@ -55,22 +68,10 @@ class Chained:
 
     def act(self, what: Callable[..., int], **more: Any) -> int:
         with self.sessions.begin() as session:
-            return what(
-                session, self.keyring, self.tenant_id, now=self.clock(), **more
-            )
+            return what(session, self.keyring, self.tenant_id, now=self.clock(), **more)
 
     def verify(self, kept: str = "") -> Report:
-        walk = Walk(
-            keyring=self.keyring,
-            now=self.clock(),
-            report=Report(tenant_id=self.tenant_id),
-            kept=kept,
-        )
-        while not walk.is_done:
-            with self.sessions.begin() as session:
-                walk.step(session)
-        assert walk.report.is_whole
-        return walk.report
+        return finish(self, walk(self, kept))
 
     def found(self, kept: str = "") -> list[str]:
         """Return what is named, the first thing first."""
@@ -111,6 +112,27 @@ class Chained:
         own = (table.c.tenant_id == self.tenant_id, table.c.seq == seq)
         self.run(sa.update(table).where(*own).values(**values))
 
+    def insert(self, at: datetime, **values: Any) -> uuid.UUID:
+        """Put an event in that the product did not write."""
+        made: dict[str, Any] = {
+            "id": new_id(at),
+            "tenant_id": self.tenant_id,
+            "kind": "enabled",
+            "actor": "jira",
+            "happened_at": at,
+            "detail": "{}",
+        }
+        made |= values
+        self.run(sa.insert(AuditEvent.__table__).values(**made))  # type: ignore[arg-type]
+        key: uuid.UUID = made["id"]
+        return key
+
+    def swap(self, one: uuid.UUID, other: uuid.UUID) -> None:
+        """Give two events each other's ids."""
+        table, between = AuditEvent.__table__, uuid.uuid4()
+        for old, new in ((one, between), (other, one), (between, other)):
+            self.run(sa.update(table).where(table.c.id == old).values(id=new))
+
     def delete(self, event_id: uuid.UUID) -> None:
         table = AuditEvent.__table__
         self.run(sa.delete(table).where(table.c.id == event_id))
@@ -127,10 +149,42 @@ class Chained:
         )
 
 
+def when(event_id: uuid.UUID) -> str:
+    """Return how an event is named."""
+    return f"{event_id} of {moment_of(event_id):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def walk(chain: Chained, kept: str = "") -> Walk:
+    return Walk(
+        keyring=chain.keyring,
+        now=chain.clock(),
+        report=Report(tenant_id=chain.tenant_id),
+        kept=kept,
+    )
+
+
+def finish(chain: Chained, begun: Walk) -> Report:
+    while not begun.is_done:
+        with chain.sessions.begin() as session:
+            begun.step(session)
+    assert begun.report.is_whole
+    return begun.report
+
+
+def of_ten(
+    sessions: Sessions, keyring: Keyring, clock: Clock, patch: pytest.MonkeyPatch
+) -> Chained:
+    """Return a history of nine events under three checkpoints, and one under none."""
+    patch.setattr(sealing, "EVENTS", 3)
+    chain = chained(sessions, keyring, clock)
+    chain.write(9)
+    chain.seal()
+    chain.write()
+    return chain
+
+
 def chained(sessions: Sessions, keyring: Keyring, clock: Clock) -> Chained:
     """Return the empty history of some site."""
     with sessions.begin() as session:
         tenant_id = old_runs.tenant(session, clock())
-    return Chained(
-        sessions=sessions, keyring=keyring, clock=clock, tenant_id=tenant_id
-    )
+    return Chained(sessions=sessions, keyring=keyring, clock=clock, tenant_id=tenant_id)
