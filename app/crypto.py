@@ -104,6 +104,31 @@ def make_key_pair() -> KeyPair:
     return KeyPair(Secret(pem.decode()), public)
 
 
+def make_signing_pair() -> KeyPair:
+    """Make a new Ed25519 pair, whose public half is a JWK of RFC 8037."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    private = Secret(pem.decode())
+    return KeyPair(private, public_half(private))
+
+
+def public_half(private: Secret) -> dict[str, str]:
+    """Return the public JWK of an Ed25519 key of ours."""
+    octets = read_signing_key(private).public_key().public_bytes_raw()
+    x = base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+    return {"crv": "Ed25519", "kty": "OKP", "x": x}
+
+
+def read_signing_key(private: Secret) -> ed25519.Ed25519PrivateKey:
+    """Read an Ed25519 key of ours, to sign with."""
+    key = serialization.load_pem_private_key(private.reveal().encode(), None)
+    return cast("ed25519.Ed25519PrivateKey", key)
+
+
 def read_private_key(private: Secret) -> rsa.RSAPrivateKey:
     """Read the private half of a pair of ours, to sign with.
 

@@ -25,6 +25,8 @@ NAMING_CONVENTION = {
 }
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MILLISECOND = 253_370_764_800_000
+"""The beginning of the year 9999."""
 
 BUSY_SECONDS = 10
 """How long SQLite waits for another writer before it gives up."""
@@ -121,6 +123,17 @@ def least_id(moment: datetime) -> uuid.UUID:
     range of ids, and needs no index of its own.
     """
     return uuid.UUID(int=max(_milliseconds(moment), 0) << 80)
+
+
+def is_of(key: uuid.UUID, moment: datetime) -> bool:
+    """Say whether an id of `new_id` was made at that moment, to the millisecond."""
+    return key.int >> 80 == _milliseconds(moment)
+
+
+def moment_of(key: uuid.UUID) -> datetime:
+    """Return when an id of `new_id` was made; for any other, no more than some time."""
+    # An id of chance may name a year that there is not.
+    return _EPOCH + timedelta(milliseconds=min(key.int >> 80, _LAST_MILLISECOND))
 
 
 class _Open(threading.local):

@@ -10,6 +10,10 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.crypto import Keyring, Sealed, Secret
 from app.db import Base, new_id
 
+CHECKPOINT_KEY = "checkpoint-key"
+"""The kind of what signs a tenant's checkpoints. It opens nothing of the tenant's, and
+is needed as long as there is history: also to say that old history was deleted."""
+
 
 class Owner(NamedTuple):
     """Whose secret it is, and what kind."""
@@ -163,9 +167,12 @@ def forget(session: Session, owner: Owner, *, before: int | None = None) -> None
 
 
 def forget_tenants(session: Session, tenant_ids: sa.Select[uuid.UUID]) -> None:
-    """Delete every secret of these tenants."""
+    """Delete every secret of these tenants; what signs their history is none."""
     session.execute(
-        sa.delete(SecretVersion).where(SecretVersion.tenant_id.in_(tenant_ids))
+        sa.delete(SecretVersion).where(
+            SecretVersion.tenant_id.in_(tenant_ids),
+            SecretVersion.kind != CHECKPOINT_KEY,
+        )
     )
 
 

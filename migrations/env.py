@@ -9,6 +9,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 # Between them they import every module that declares a table.
 from app import (  # noqa: F401
     alerts,
+    checkpoints,
     destinations,
     figures,
     listeners,

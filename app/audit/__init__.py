@@ -1,11 +1,10 @@
 """What happened, to which tenant, by whom: appended with the change itself.
 
 `kinds` lists what can happen; `tables` says what is stored; `recording` appends;
-`reading` finds it again; `pruning` forgets it.
+`reading` finds it again. `app/checkpoints/` proves what was recorded, and forgets it.
 """
 
 from app.audit.kinds import CALLS, KINDS_OF, REFUSALS, Group, Kind
-from app.audit.pruning import prune
 from app.audit.reading import (
     CANDIDATES,
     Claims,
@@ -47,7 +46,6 @@ __all__ = [
     "find",
     "find_latest",
     "page",
-    "prune",
     "prune_unproven",
     "record",
     "record_unproven",

@@ -16,10 +16,15 @@ FIELD_LIMIT = 200
 Value = str | int | bool | None
 
 _IS_CLAIM = sa.text("claimed_issuer IS NOT NULL")
+_IS_OPEN = sa.text("checkpoint_id IS NULL")
+_IS_SEALED = sa.text("checkpoint_id IS NOT NULL")
 
 
 class AuditEvent(Base):
-    """One line of history; never updated, deleted only by age or by the cap."""
+    """One line of history; never updated, deleted only by age or by the cap.
+
+    Changed are only what places it under a checkpoint, and where a person was erased.
+    """
 
     __tablename__ = "audit_event"
 
@@ -34,6 +39,10 @@ class AuditEvent(Base):
     detail: Mapped[str]
     """Canonical JSON, kept as text so that what was hashed can be hashed again."""
     checkpoint_id: Mapped[uuid.UUID | None]
+    """Which checkpoint (`app/checkpoints/`) has it; empty until one does. No foreign
+    key: what it says is proven by the checkpoint's signature, or is not so."""
+    nonce: Mapped[bytes | None]
+    """Chance that was hashed with it, so that the hash tells nothing of its text."""
 
     __table_args__ = (
         sa.Index(None, "tenant_id", "kind", "id"),
@@ -46,6 +55,21 @@ class AuditEvent(Base):
             "id",
             sqlite_where=_IS_CLAIM,
             postgresql_where=_IS_CLAIM,
+        ),
+        # What no checkpoint has yet is little, and looked for all the time.
+        sa.Index(
+            "ix_audit_event_tenant_id_id_open",
+            "tenant_id",
+            "id",
+            sqlite_where=_IS_OPEN,
+            postgresql_where=_IS_OPEN,
+        ),
+        sa.Index(
+            None,
+            "tenant_id",
+            "checkpoint_id",
+            sqlite_where=_IS_SEALED,
+            postgresql_where=_IS_SEALED,
         ),
     )
 

@@ -14,7 +14,10 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit
+from app import audit, checkpoints
+from app.audit import AuditEvent
+from app.checkpoints import Chain
+from app.crypto import Keyring
 from app.db import least_id, new_id
 from app.personal import places
 from app.personal.places import PLACES, UNDER_WAY, Place
@@ -114,7 +117,9 @@ def unfinished(session: Session) -> Sequence[uuid.UUID]:
     ).all()
 
 
-def erase_some(session: Session, erasure_id: uuid.UUID, *, now: datetime) -> bool:
+def erase_some(
+    session: Session, keyring: Keyring, erasure_id: uuid.UUID, *, now: datetime
+) -> bool:
     """Do one batch; return whether there is more to do now.
 
     It waits, and has nothing to do now, while a run that is older than the wish and
@@ -126,6 +131,7 @@ def erase_some(session: Session, erasure_id: uuid.UUID, *, now: datetime) -> boo
     if erasure.account_id is None:
         return False
     place = PLACES[erasure.part]
+    chain = _chain(session, keyring, erasure, now)
     rows = places.after(session, place, erasure.tenant_id, erasure.reached, limit=BATCH)
     found: dict[uuid.UUID, Changes] = {}
     for row in rows:
@@ -138,12 +144,25 @@ def erase_some(session: Session, erasure_id: uuid.UUID, *, now: datetime) -> boo
         if changed:
             found[row["key"]] = changed
         erasure.reached = row["key"]
-    _change(session, place, erasure, found)
+    with checkpoints.amending(session, chain, found, now=now):
+        _change(session, place, erasure, found)
     if len(rows) < BATCH:
         erasure.part, erasure.reached = erasure.part + 1, None
     if erasure.part == len(PLACES):
         _finish(session, erasure, now)
     return erasure.account_id is not None
+
+
+def _chain(
+    session: Session, keyring: Keyring, erasure: Erasure, now: datetime
+) -> Chain | None:
+    """Take the proof of the history before its events are read, if they are next.
+
+    None of them may come under a checkpoint between being read and being changed.
+    """
+    if PLACES[erasure.part].table is not AuditEvent:
+        return None
+    return checkpoints.lock(session, keyring, erasure.tenant_id, now=now)
 
 
 def _change(

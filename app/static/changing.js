@@ -2,7 +2,7 @@
 
 import { asSentence, notSaved, placeProblems, readAll } from "./forms.js";
 import { Failure, host } from "./host.js";
-import { all, clone, page, say } from "./page.js";
+import { all, clone, page, say, tellTimes } from "./page.js";
 import { arrive } from "./arriving.js";
 import { onShown, refresh, reopen, showTrouble, toggle, viewNow } from "./views.js";
 
@@ -67,11 +67,13 @@ async function test(button) {
   const box = document.getElementById("test-result");
   const label = button.textContent;
   box.replaceChildren();
-  button.textContent = "Sending …";
+  button.textContent = button.dataset.busy ?? "Sending …";
   const response = await ask(button, "POST", button.dataset.path, {});
   button.textContent = label;
   button.focus();
-  if (response) box.innerHTML = await response.text(); // made by our server, escaped
+  if (!response) return;
+  box.innerHTML = await response.text(); // made by our server, escaped
+  tellTimes(box);
 }
 
 /** Fetch a file by a ticket: a browser's download has no place for a token. */

@@ -103,12 +103,14 @@ function renew(html, keep = false) {
   const focused = document.activeElement?.id;
   const open = all("details[open], [aria-expanded=true]").map((element) => element.id);
   const typed = all("[data-filters] [id]").map((control) => [control.id, control.value]);
+  const answers = all("[data-answer]"); // to what the person asked; news do not undo it
   const same = page.dataset.path === live.path;
   page.dataset.path = live.path;
   show(html);
   for (const field of all("[data-key]")) nameField(field);
   if (same) {
     for (const id of open) expand(document.getElementById(id));
+    for (const answer of answers) document.getElementById(answer.id)?.replaceWith(answer);
   }
   if (same || keep) {
     for (const [id, value] of typed) retype(document.getElementById(id), value);

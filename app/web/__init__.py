@@ -32,7 +32,7 @@ from app.web.forge.guarding import event, forge_page
 from app.web.guards import Guard
 from app.web.keys import keys_page
 from app.web.listeners import listeners_page, listening
-from app.web.log import log_page
+from app.web.log import log_page, proof
 from app.web.overview import overview_page
 from app.web.permissions import JIRA_ADMIN, NO_PERMISSION, ON_CALL, SEES_ISSUE
 from app.web.rules import gates, rules_page
@@ -100,6 +100,7 @@ PAGES: Sequence[Row] = (
     (runs_page.bp, guards.context_token, JIRA_ADMIN),
     (replays.bp, guards.context_token, JIRA_ADMIN),
     (log_page.bp, guards.context_token, JIRA_ADMIN),
+    (proof.bp, guards.context_token, JIRA_ADMIN),
     (settings_page.bp, guards.context_token, JIRA_ADMIN),
     (personal_page.bp, guards.context_token, JIRA_ADMIN),
     (downloads.bp, guards.context_token, JIRA_ADMIN),

@@ -41,6 +41,8 @@ class Web:
     downloads: UnderWay = field(default_factory=UnderWay)
     asking: UnderWay = field(default_factory=UnderWay)
     """Hosts outside that an admin has us ask while the page waits."""
+    proving: UnderWay = field(default_factory=UnderWay)
+    """Histories that are verified while the page waits."""
     draining: threading.Event = field(default_factory=threading.Event)
 
 

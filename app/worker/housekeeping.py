@@ -1,4 +1,4 @@
-"""What a worker does beside its runs: count, rotate keys, forget what may be forgotten.
+"""What a worker does beside its runs: seal events, count, rotate keys, forget.
 
 Everything is done in small transactions of their own, and what does them is handed back
 to between two: runs that are due do not wait for a big site's old rows.
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app import (
     audit,
+    checkpoints,
     destinations,
     figures,
     forge,
@@ -63,6 +64,31 @@ def keep_house(runtime: Runtime) -> Iterator[None]:
             log.exception("tenant=%s housekeeping failed", tenant_id)
 
 
+def seal(runtime: Runtime) -> Iterator[None]:
+    """Bring what happened under checkpoints, of every site, a thousand at a time."""
+    with runtime.sessions.begin() as session:
+        waiting = checkpoints.waiting(session, now=runtime.now())
+    for tenant_id in waiting:
+        try:
+            yield from _seal(runtime, tenant_id)
+        except sa.exc.DBAPIError:
+            raise
+        except Exception:
+            # Without its key one site has no proof of what happens; others do.
+            log.exception("tenant=%s no checkpoint", tenant_id)
+
+
+def _seal(runtime: Runtime, tenant_id: uuid.UUID) -> Iterator[None]:
+    for _ in range(BATCHES):
+        with runtime.sessions.begin() as session:
+            count = checkpoints.seal(
+                session, runtime.keyring, tenant_id, now=runtime.now()
+            )
+        yield
+        if not count:
+            break
+
+
 def erase(runtime: Runtime) -> Iterator[None]:
     """Go on with every erasure that people asked for, a batch at a time."""
     with runtime.sessions.begin() as session:
@@ -80,7 +106,9 @@ def erase(runtime: Runtime) -> Iterator[None]:
 def _erase(runtime: Runtime, erasure_id: uuid.UUID) -> Iterator[None]:
     for _ in range(BATCHES):
         with runtime.sessions.begin() as session:
-            goes_on = personal.erase_some(session, erasure_id, now=runtime.now())
+            goes_on = personal.erase_some(
+                session, runtime.keyring, erasure_id, now=runtime.now()
+            )
         yield
         if not goes_on:
             break
@@ -156,7 +184,9 @@ def _retain(runtime: Runtime, tenant_id: uuid.UUID) -> Iterator[None]:
 
     def forget_events(session: Session) -> int:
         before = now - timedelta(days=kept.audit_days)
-        return audit.prune(session, tenant_id, before=before, limit=BATCH)
+        return checkpoints.prune(
+            session, runtime.keyring, tenant_id, before=before, now=now, limit=BATCH
+        )
 
     def forget_hours(session: Session) -> int:
         before = now - timedelta(days=HOUR_DAYS)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,6 +27,9 @@ SWEEP_SECONDS = 1.0
 """How often due runs are looked for without a wake-up: retries, and lost wake-ups."""
 
 HOUSEKEEPING = timedelta(hours=1)
+
+SEALING = timedelta(minutes=5)
+"""How often events come under checkpoints: what is deleted before, nobody misses."""
 
 ERASING = timedelta(seconds=10)
 """How often it is looked whether a person is to be forgotten."""
@@ -133,35 +137,33 @@ class Worker:
 
     def _run(self) -> None:
         kept_at = self.runtime.now() - HOUSEKEEPING
+        sealed_at = self.runtime.now() - SEALING
         erased_at = self.runtime.now() - ERASING
         while not self.stop.wait(SWEEP_SECONDS):
             try:
                 self.drain()
+                if self.runtime.now() - sealed_at >= SEALING:
+                    sealed_at = self.runtime.now()
+                    self._between_runs(housekeeping.seal)
                 if self.runtime.now() - kept_at >= HOUSEKEEPING:
                     kept_at = self.runtime.now()
-                    self._keep_house_between_runs()
+                    self._between_runs(housekeeping.keep_house)
                 if self.runtime.now() - erased_at >= ERASING:
                     erased_at = self.runtime.now()
-                    self._erase_between_runs()
+                    self._between_runs(housekeeping.erase)
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, so wait for it.
                 log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
 
-    def _keep_house_between_runs(self) -> None:
-        for _ in housekeeping.keep_house(self.runtime):
-            if self.stop.is_set():
-                return
-            self.drain()
-
-    def _erase_between_runs(self) -> None:
-        for _ in housekeeping.erase(self.runtime):
+    def _between_runs(self, work: Callable[[Runtime], Iterator[None]]) -> None:
+        for _ in work(self.runtime):
             if self.stop.is_set():
                 return
             self.drain()
 
     def keep_house(self) -> None:
-        """Do all that is due in an hour, at once: forget, count, rotate, erase."""
-        for work in (housekeeping.keep_house, housekeeping.erase):
+        """Do all that is due in an hour, at once."""
+        for work in (housekeeping.seal, housekeeping.keep_house, housekeeping.erase):
             for _ in work(self.runtime):
                 pass
 

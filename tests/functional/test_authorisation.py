@@ -157,6 +157,7 @@ EXPECTED: Mapping[str, Row] = {
     f"POST {STEP}/resolve": admins(409, theirs=404),
     "GET /api/v1/pages/log": admins(200),
     "GET /api/v1/pages/log/<event_id>": admins(200, theirs=404),
+    "POST /api/v1/log/verify": admins(200),
     "GET /api/v1/pages/settings": admins(200),
     "PUT /api/v1/preferences": admins(204),
     "POST /api/v1/erasures": admins(202),

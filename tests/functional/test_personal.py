@@ -273,7 +273,8 @@ def test_batch_that_is_not_committed_is_done_again(
     erase(caller, VIC)
     with sessions() as session:  # killed before the commit
         [erasure_id] = personal.unfinished(session)
-        personal.erase_some(session, erasure_id, now=desk.clock())
+        keyring = desk.runtime.keyring
+        personal.erase_some(session, keyring, erasure_id, now=desk.clock())
         session.rollback()
 
     desk.worker.keep_house()

@@ -275,7 +275,7 @@ def test_t5_nothing_is_deleted_by_another_tenants_id(
 
     with sessions.begin() as session:
         other = old_runs.tenant(session, clock())
-        for forget in (runs.prune, runs.forget_exchanges, audit.prune):
+        for forget in (runs.prune, runs.forget_exchanges):
             assert forget(session, other, before=clock(), limit=10) == 0
 
 
@@ -393,7 +393,6 @@ def test_old_rows_are_found_by_an_index(
     expected = {
         runs.forget_exchanges: "ix_attempt_tenant_id_id_exchange",
         runs.prune: "ix_run_tenant_id_finished_at",
-        audit.prune: "ix_audit_event_tenant_id_id",
     }
     for forget, index in expected.items():
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 
-from app import audit
+from app import audit, checkpoints
 from app.audit import Event, Page, Value
 from app.web.context import caller, runtime
 from app.web.fragments import fragment
@@ -53,10 +53,12 @@ def show() -> ResponseReturnValue:
                 session, caller().tenant_id, filters.wanted, before=before
             )
         claims = audit.claims_of(session, caller().verified.issuer, limit=SAMPLE)
+        proof = checkpoints.glance(session, caller().tenant_id)
     return fragment(
         "log.html",
         found=found,
         claims=claims,
+        proof=proof,
         filters=filters,
         is_first=before is None,
         options=log_filters,
