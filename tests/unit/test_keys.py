@@ -1,19 +1,16 @@
 """T14: signing keys come, take turns and go, so that no receiver is surprised."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
-from app import audit, db, keys, vault
+from app import audit, keys, vault
 from app.crypto import KeyPair, Keyring
-from app.db import Base
 from app.keys import Rotation
-from app.tenants import State, Tenant
 from app.tokens import ours
 from app.tokens.checks import LEEWAY
 
@@ -29,34 +26,13 @@ def pairs() -> Sequence[KeyPair]:
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Iterator[sessionmaker[Session]]:
-    made = db.make_sessions(f"sqlite:///{tmp_path / 'keys.sqlite'}")
-    Base.metadata.create_all(made.kw["bind"])
-    yield made
-    made.kw["bind"].dispose()
-
-
-@pytest.fixture
-def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
-    with sessions.begin() as opened:
-        yield opened
-
-
-@pytest.fixture
-def tenant_id(session: Session, pairs: Sequence[KeyPair]) -> uuid.UUID:
+def tenant_id(
+    session: Session, add_tenant: Callable[[], uuid.UUID], pairs: Sequence[KeyPair]
+) -> uuid.UUID:
     """A tenant with its first two keys."""
-    tenant = Tenant(
-        id=uuid.uuid4(),
-        state=State.ACTIVE,
-        base_url="https://acme.atlassian.net",
-        enabled=True,
-        installed_at=NOW,
-        lifecycle_at=NOW,
-    )
-    session.add(tenant)
-    session.flush()
-    keys.ensure(session, KEYRING, rotation(tenant.id, pairs[:2]))
-    return tenant.id
+    tenant_id = add_tenant()
+    keys.ensure(session, KEYRING, rotation(tenant_id, pairs[:2]))
+    return tenant_id
 
 
 def rotation(
