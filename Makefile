@@ -9,7 +9,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 # of Python say otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test check bench forge fmt clean
+.PHONY: run test check bench mutants forge fmt clean
 
 run:  ## the add-on and a small Jira, on this machine
 	$(SETUP) python node forge
@@ -30,6 +30,10 @@ check:  ## what CI asks: format, lint, types, layers, and every test with covera
 bench:  ## what we claim about speed; `make bench ARGS="--runs 10000"` for a quick look
 	$(SETUP) python node
 	$(BIN)/python -m bench.pages $(ARGS)
+
+mutants:  ## which small faults our tests notice; `make mutants ARGS=tokens` for one room
+	$(SETUP) python
+	@nice -n 15 $(BIN)/python dev/mutants.py $(ARGS)
 
 forge:  ## the pages that `forge deploy` uploads, in forge/static
 	$(SETUP) python node forge

@@ -3,8 +3,11 @@
 import base64
 import copy
 import pickle
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,9 +17,17 @@ from app.crypto import (
     Keyring,
     Sealed,
     Secret,
+    algorithm_of,
+    check_private_key,
     make_key_pair,
     read_private_key,
+    read_public_key,
 )
+
+OF_NO_KNOWN_KIND = """-----BEGIN PUBLIC KEY-----
+MAwwBQYDKgMEAwMAAQI=
+-----END PUBLIC KEY-----"""
+"""Well-formed, and its algorithm is number 1.2.3.4."""
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -67,7 +78,19 @@ def test_foreign_key_does_not_open() -> None:
 def test_secret_hides_in_reprs_and_messages() -> None:
     secret = Secret("s3cret")
 
-    assert "s3cret" not in f"{secret} {secret!r} {[secret]}"
+    assert f"{secret} {secret!r} {[secret]}" == "Secret(***) Secret(***) [Secret(***)]"
+
+
+def test_keys_are_read_from_base64_and_from_nothing_else() -> None:
+    keyring = Keyring.from_base64(
+        [base64.b64encode(key).decode() for key in (NEW, OLD)]
+    )
+
+    sealed = Keyring([NEW]).seal(Secret("s3cret"), context="a")
+    assert keyring.is_current(sealed)
+    assert keyring.open(sealed, context="a").reveal() == "s3cret"
+    with pytest.raises(ValueError, match="base64"):
+        Keyring.from_base64(["bm5u\n" * 10 + "bm4="])
 
 
 def test_secret_is_neither_pickled_nor_copied() -> None:
@@ -79,6 +102,8 @@ def test_secret_is_neither_pickled_nor_copied() -> None:
 
 def test_key_that_was_read_signs_for_its_public_half() -> None:
     pair = make_key_pair()
+    assert (pair.public["kty"], pair.public["e"]) == ("RSA", "AQAB")
+    assert len(pair.public["n"]) == 342  # 256 bytes, unpadded
 
     key = read_private_key(pair.private)
 
@@ -89,3 +114,51 @@ def test_key_that_was_read_signs_for_its_public_half() -> None:
     )
     public = RSAPublicNumbers(exponent, modulus).public_key()
     public.verify(signature, b"words", PKCS1v15(), SHA256())
+
+
+def pem(key: Any, password: bytes = b"") -> str:
+    form: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        form = serialization.BestAvailableEncryption(password)
+    encoded: bytes = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, form
+    )
+    return encoded.decode()
+
+
+def test_anothers_private_key_is_rsa_and_long_enough() -> None:
+    good = make_key_pair().private
+    key = read_private_key(good)
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 -- that is what is refused
+
+    check_private_key(good.reveal())
+    for wrong in (short, ed25519.Ed25519PrivateKey.generate()):
+        with pytest.raises(ValueError, match="an RSA key of at least 2048 bits"):
+            check_private_key(pem(wrong))
+    for odd in ("", "key", "ключ", pem(key, b"word"), good.reveal()[:-100]):
+        with pytest.raises(ValueError, match="no private key in PEM"):
+            check_private_key(odd)
+
+
+@pytest.mark.parametrize("text", ["", "key", "ключ", OF_NO_KNOWN_KIND])
+def test_what_is_no_public_key_is_said_so(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^no public key$"):
+        read_public_key(text)
+
+
+@pytest.mark.parametrize(
+    ("bits", "algorithm"),
+    [(2047, None), (2048, "RS256"), (8192, "RS256"), (8193, None)],
+)
+def test_rsa_key_is_neither_weak_nor_a_burden(bits: int, algorithm: str | None) -> None:
+    """Attack: a key of a million bits, which we check each token of his with."""
+    key = RSAPublicNumbers(65537, (1 << bits - 1) + 1).public_key()
+
+    assert algorithm_of(key) == algorithm
+
+
+def test_what_is_no_public_key_checks_nothing() -> None:
+    private = ed25519.Ed25519PrivateKey.generate()
+
+    assert algorithm_of(private.public_key()) == "EdDSA"
+    assert algorithm_of(private) is algorithm_of(b"secret") is None

@@ -1,19 +1,18 @@
 """T14: signing keys come, take turns and go, so that no receiver is surprised."""
 
+import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
-from app import audit, db, keys, vault
+from app import keys, vault
+from app.audit import AuditEvent
 from app.crypto import KeyPair, Keyring
-from app.db import Base
 from app.keys import Rotation
-from app.tenants import State, Tenant
 from app.tokens import ours
 from app.tokens.checks import LEEWAY
 
@@ -29,34 +28,13 @@ def pairs() -> Sequence[KeyPair]:
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Iterator[sessionmaker[Session]]:
-    made = db.make_sessions(f"sqlite:///{tmp_path / 'keys.sqlite'}")
-    Base.metadata.create_all(made.kw["bind"])
-    yield made
-    made.kw["bind"].dispose()
-
-
-@pytest.fixture
-def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
-    with sessions.begin() as opened:
-        yield opened
-
-
-@pytest.fixture
-def tenant_id(session: Session, pairs: Sequence[KeyPair]) -> uuid.UUID:
+def tenant_id(
+    session: Session, add_tenant: Callable[[], uuid.UUID], pairs: Sequence[KeyPair]
+) -> uuid.UUID:
     """A tenant with its first two keys."""
-    tenant = Tenant(
-        id=uuid.uuid4(),
-        state=State.ACTIVE,
-        base_url="https://acme.atlassian.net",
-        enabled=True,
-        installed_at=NOW,
-        lifecycle_at=NOW,
-    )
-    session.add(tenant)
-    session.flush()
-    keys.ensure(session, KEYRING, rotation(tenant.id, pairs[:2]))
-    return tenant.id
+    tenant_id = add_tenant()
+    keys.ensure(session, KEYRING, rotation(tenant_id, pairs[:2]))
+    return tenant_id
 
 
 def rotation(
@@ -225,15 +203,109 @@ def test_t5_other_tenant_has_none_of_them(
 def test_t14_every_change_is_in_the_audit(
     session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
 ) -> None:
-    keys.rotate(
-        session, KEYRING, rotation(tenant_id, pairs[2:3], NOW + DAY), publish=DAY
-    )
-    keys.revoke_active(session, KEYRING, rotation(tenant_id, pairs[3:], NOW + DAY))
-    keys.revoke_all(session, KEYRING, rotation(tenant_id, pairs[:2], NOW + DAY))
+    def change(*fresh: KeyPair) -> Rotation:
+        return rotation(tenant_id, fresh, NOW + DAY)
 
-    kinds = session.scalars(
-        sa.select(audit.AuditEvent.kind)
-        .where(audit.AuditEvent.actor == "ada")
-        .order_by(audit.AuditEvent.id)
-    )
-    assert list(kinds) == ["key-created", "key-rotated", "key-revoked", "key-revoked"]
+    first, second = ids(session, tenant_id)
+    keys.rotate(session, KEYRING, change(pairs[2]), publish=DAY)
+    keys.revoke_active(session, KEYRING, change(pairs[3]))
+    keys.revoke_all(session, KEYRING, change(*pairs[:2]))
+
+    session.flush()
+    rows = session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id)).all()
+    assert {(row.tenant_id, row.actor) for row in rows} == {(tenant_id, "ada")}
+    assert [row.happened_at for row in rows] == [NOW, *[NOW + DAY] * 3]
+    assert [(row.kind, json.loads(row.detail)) for row in rows] == [
+        ("key-created", {}),
+        ("key-rotated", {"key": second, "retired": first}),
+        ("key-revoked", {"key": second, "scope": "active"}),
+        ("key-revoked", {"scope": "all"}),
+    ]
+
+
+def ids(session: Session, tenant_id: uuid.UUID) -> list[str]:
+    return [str(key["kid"]) for key in keys.key_set(session, tenant_id, now=NOW)]
+
+
+def test_second_ensure_is_no_news(
+    session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
+) -> None:
+    keys.ensure(session, KEYRING, rotation(tenant_id, pairs[2:]))
+
+    session.flush()
+    assert session.scalars(sa.select(AuditEvent.kind)).all() == ["key-created"]
+
+
+def test_keys_are_listed_the_newest_first_with_their_times(
+    session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
+) -> None:
+    first, second = ids(session, tenant_id)
+    now = NOW + DAY
+    keys.rotate(session, KEYRING, rotation(tenant_id, pairs[2:3], now), publish=DAY)
+    keys.revoke_active(session, KEYRING, rotation(tenant_id, pairs[3:], now + DAY))
+
+    found = keys.listed(session, tenant_id)
+
+    assert [each.state for each in found] == ["next", "active", "revoked", "retiring"]
+    times = [(each.published_at, each.active_at, each.ended_at) for each in found]
+    assert times == [
+        (now + DAY, None, None),
+        (now, now + DAY, None),
+        (NOW, now, now + DAY),
+        (NOW, NOW, now),
+    ]
+    assert [str(each.id) for each in found[2:]] == [second, first]
+
+
+def test_t14_signer_names_the_key_that_checks(
+    session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
+) -> None:
+    signer = keys.signer(session, KEYRING, tenant_id, now=NOW)
+
+    [key] = [
+        each
+        for each in keys.key_set(session, tenant_id, now=NOW)
+        if each["kid"] == signer.key_id
+    ]
+    assert key["n"] == pairs[0].public["n"]
+
+
+def test_tenant_without_keys_has_nothing_to_change(
+    session: Session, add_tenant: Callable[[], uuid.UUID], pairs: Sequence[KeyPair]
+) -> None:
+    change = rotation(add_tenant(), pairs)
+
+    with pytest.raises(keys.NoKeyError):
+        keys.rotate(session, KEYRING, change, publish=DAY)
+    with pytest.raises(keys.NoKeyError):
+        keys.revoke_active(session, KEYRING, change)
+    keys.end(session, change.tenant_id, now=NOW)
+    assert keys.due(session, lifetime=DAY, publish=DAY, now=NOW + 99 * DAY) == []
+
+
+def test_t5_one_tenants_change_is_not_anothers(
+    session: Session,
+    tenant_id: uuid.UUID,
+    add_tenant: Callable[[], uuid.UUID],
+    pairs: Sequence[KeyPair],
+) -> None:
+    other, now = add_tenant(), NOW + DAY
+    keys.ensure(session, KEYRING, rotation(other, pairs[2:]))
+    before = keys.listed(session, other)
+
+    keys.rotate(session, KEYRING, rotation(tenant_id, pairs[2:3], now), publish=DAY)
+    keys.revoke_active(session, KEYRING, rotation(tenant_id, pairs[3:], now))
+    keys.revoke_all(session, KEYRING, rotation(tenant_id, pairs[:2], now))
+    keys.end(session, tenant_id, now=now)
+
+    assert keys.listed(session, other) == before
+    assert signing(session, other, now) == pairs[2].private.reveal()
+    assert published(session, other, now) == numbers(*pairs[2:])
+    due = keys.due(session, lifetime=2 * DAY, publish=DAY, now=now + DAY)
+    assert due == [other]
+
+
+def test_too_soon_says_from_when_on() -> None:
+    error = keys.TooSoonError(NOW + DAY)
+
+    assert str(error) == "the next key may sign from 2026-11-24 12:00 UTC on"

@@ -1,6 +1,7 @@
 """Jira's tokens: what opens a route, and every way not to (rules T0, T0a)."""
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,9 @@ SECRET = "a-shared-secret-of-more-than-32-bytes"
 OLD_SECRET = "the-secret-of-before-the-last-install"
 HASHES = target.hashes("POST", "/post-function/triggered")
 BASE_URL = "https://countersign.example"
+
+EXPIRED = "expired by 30 s: check the clocks"
+EARLY = "early by 31 s: check the clocks"
 
 Claims = dict[str, Any]
 
@@ -53,6 +57,31 @@ def test_good_token_opens() -> None:
     assert verified.issuer == "site-1"
     assert verified.account_id == "account-1"
     assert verified.generation == 2
+    assert verified.issued_at == NOW
+    assert verified.expires_at == NOW + timedelta(seconds=180)
+
+
+def test_claims_that_nobody_asks_for_do_not_matter() -> None:
+    assert verify(by_hand({"alg": "HS256"}, claims(jti=7, aud=[7]))).account_id is None
+
+
+def test_t2_token_is_known_again_by_what_is_signed_of_it() -> None:
+    """Attack: `==` after the signature, or another one, is another spelling."""
+    text = sign(claims())
+    head, _, _ = text.rpartition(".")
+
+    fingerprint = checks.read(text).fingerprint
+
+    assert fingerprint == verify(text).token_hash
+    assert fingerprint == checks.read(f"{head}.AAAA").fingerprint
+    assert fingerprint == hashlib.sha256(head.encode()).hexdigest()
+    assert fingerprint != checks.read(sign(claims(iss="site-2"))).fingerprint
+
+
+def test_t13_token_that_was_read_is_not_printed() -> None:
+    token = checks.read(sign(claims()))
+
+    assert f"{token} {token!r}" == "Unverified(***) Unverified(***)"
 
 
 def test_secret_in_its_grace_opens_too() -> None:
@@ -80,13 +109,16 @@ def test_t0_required_claims(missing: str) -> None:
         {"qsh": 7},
         {"iss": ["site-1"]},
         {"iss": ""},
+        {"sub": 7},
     ],
 )
 def test_t0_claims_of_the_wrong_kind(wrong: Claims) -> None:
     # PyJWT will not sign all of these, so the token is put together by hand.
     text = by_hand({"alg": "HS256"}, claims(**wrong))
 
-    assert refused(lambda: verify(text)).reason is Reason.BAD_CLAIM
+    error = refused(lambda: verify(text))
+
+    assert (error.reason, [error.detail]) == (Reason.BAD_CLAIM, list(wrong))
 
 
 def by_hand(header: Claims, payload: Claims, secret: str = SECRET) -> str:
@@ -102,23 +134,28 @@ def by_hand(header: Claims, payload: Claims, secret: str = SECRET) -> str:
 
 
 @pytest.mark.parametrize(
-    ("times", "reason"),
+    ("times", "reason", "words"),
     [
-        ({"iat": SECONDS - 3700, "exp": SECONDS + 1}, Reason.LIFETIME),
-        ({"exp": SECONDS + 3601}, Reason.LIFETIME),
-        ({"exp": SECONDS}, Reason.LIFETIME),
-        ({"iat": SECONDS - 180, "exp": SECONDS - 30}, Reason.EXPIRED),
-        ({"iat": SECONDS + 31, "exp": SECONDS + 180}, Reason.FROM_FUTURE),
-        ({"nbf": SECONDS + 31}, Reason.FROM_FUTURE),
+        ({"iat": SECONDS - 3700, "exp": SECONDS + 1}, Reason.LIFETIME, "3701 s"),
+        ({"exp": SECONDS + 3601}, Reason.LIFETIME, "3601 s"),
+        ({"exp": SECONDS}, Reason.LIFETIME, "0 s"),
+        ({"iat": SECONDS - 180, "exp": SECONDS - 30}, Reason.EXPIRED, EXPIRED),
+        ({"iat": SECONDS + 31, "exp": SECONDS + 180}, Reason.FROM_FUTURE, EARLY),
+        ({"nbf": SECONDS + 31}, Reason.FROM_FUTURE, EARLY),
     ],
 )
-def test_t0_times_are_checked_against_our_clock(times: Claims, reason: Reason) -> None:
-    assert refused(lambda: verify(sign(claims(**times)))).reason is reason
+def test_t0_times_are_checked_against_our_clock(
+    times: Claims, reason: Reason, words: str
+) -> None:
+    error = refused(lambda: verify(sign(claims(**times))))
+
+    assert (error.reason, error.detail) == (reason, words)
 
 
 @pytest.mark.parametrize(
     "times",
     [
+        {"exp": SECONDS + 1},
         {"exp": SECONDS + 3600},
         {"iat": SECONDS - 180, "exp": SECONDS - 29},
         {"iat": SECONDS + 30, "exp": SECONDS + 180},
@@ -143,8 +180,15 @@ def test_t0_algorithm_is_pinned(algorithm: str) -> None:
     secret = SECRET * 2
     error = refused(lambda: verify(sign(claims(), secret, algorithm)))
 
-    assert error.reason is Reason.WRONG_ALGORITHM
+    assert (error.reason, error.detail) == (Reason.WRONG_ALGORITHM, algorithm)
     assert not error.proven
+
+
+def test_t0_header_that_says_nothing_asks_for_nothing() -> None:
+    """Attack: a missing `kid` is no key that is called `None`."""
+    bare = checks.read(by_hand({}, claims()))
+
+    assert (bare.algorithm, bare.key_id) == ("", "")
 
 
 def test_t0_unsigned_token_is_refused() -> None:
@@ -191,7 +235,10 @@ def test_t0_hash_is_lower_case() -> None:
     ["", "a", "a.b", "a.b.c", "....", "é.é.é", "[" * 50 + ".e30.x"],
 )
 def test_t0_what_is_no_token_is_refused(text: str) -> None:
-    assert refused(lambda: checks.read(text)).reason is Reason.MALFORMED
+    error = refused(lambda: checks.read(text))
+
+    assert error.reason is Reason.MALFORMED
+    assert error.detail in {"not three parts", "DecodeError"}
 
 
 @pytest.mark.parametrize("padding", ["=", "==", "%3D", " ", ".", "\n"])
@@ -213,7 +260,7 @@ def test_t0_stray_bits_of_the_signature_do_not_make_another_token() -> None:
     }
 
 
-@pytest.mark.parametrize("issuer", ["\ud800", "site\x00one"])
+@pytest.mark.parametrize("issuer", ["\ud800", chr(0xDFFF), "site\x00one"])
 def test_t0_claims_that_no_database_takes_are_refused(issuer: str) -> None:
     text = by_hand({"alg": "HS256"}, claims(iss=issuer))
 
@@ -231,6 +278,7 @@ def test_t0_deeply_nested_payload_is_refused() -> None:
 
 def test_t0_size_is_limited() -> None:
     assert refused(lambda: checks.read("a" * 8193)).reason is Reason.TOO_LONG
+    assert refused(lambda: checks.read("a" * 8192)).reason is Reason.MALFORMED
 
 
 def test_t0_families_do_not_open_each_others_routes() -> None:
@@ -238,13 +286,28 @@ def test_t0_families_do_not_open_each_others_routes() -> None:
     bound = checks.read(sign(claims()))
     secrets = [(Secret(SECRET), 1)]
 
-    assert connect.verify_context(context, secrets, now=NOW).account_id == "account-1"
+    verified = connect.verify_context(context, secrets, now=NOW)
+    assert (verified.account_id, verified.generation) == ("account-1", 1)
     error = refused(
         lambda: connect.verify_url_bound(context, secrets, hashes=HASHES, now=NOW)
     )
-    assert error.reason is Reason.WRONG_FAMILY
+    assert (error.reason, error.detail) == (Reason.WRONG_FAMILY, "a context token")
     error = refused(lambda: connect.verify_context(bound, secrets, now=NOW))
-    assert error.reason is Reason.WRONG_FAMILY
+    assert (error.reason, error.detail) == (Reason.WRONG_FAMILY, "a URL-bound token")
+
+
+def test_t0_context_token_expires_like_any_other() -> None:
+    token = checks.read(sign(claims(qsh="context-qsh", sub="account-1")))
+    secrets, late = [(Secret(SECRET), 1)], NOW + timedelta(seconds=222)
+
+    error = refused(lambda: connect.verify_context(token, secrets, now=late))
+
+    assert (error.reason, error.proven) == (Reason.EXPIRED, True)
+
+
+def test_text_that_is_no_text_compares_without_a_malfunction() -> None:
+    assert not checks.same("\ud800", "x")
+    assert checks.same("é", "é")
 
 
 @pytest.fixture(scope="module")
@@ -266,9 +329,7 @@ def pem(key: rsa.RSAPrivateKey) -> str:
 def install(text: str, public_key: str) -> Verified:
     token = checks.read(text)
     connect.key_id(token)
-    connect.precheck_install(
-        token, audiences=frozenset({BASE_URL}), hashes=HASHES, now=NOW
-    )
+    precheck(text)
     return connect.verify_install(token, public_key)
 
 
@@ -285,36 +346,34 @@ def test_install_token_opens(private_key: rsa.RSAPrivateKey, audience: object) -
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "words"),
     [
-        ({"aud": None}, Reason.MISSING_CLAIM),
-        ({"aud": "https://other.example"}, Reason.WRONG_AUDIENCE),
-        ({"aud": []}, Reason.WRONG_AUDIENCE),
-        ({"aud": {BASE_URL: 1}}, Reason.BAD_CLAIM),
-        ({"aud": [1]}, Reason.BAD_CLAIM),
-        ({"qsh": "0" * 64}, Reason.WRONG_QSH),
-        ({"qsh": "context-qsh"}, Reason.WRONG_FAMILY),
-        ({"exp": SECONDS - 40, "iat": SECONDS - 90}, Reason.EXPIRED),
+        ({"iss": None}, Reason.MISSING_CLAIM, "iss"),
+        ({"aud": None}, Reason.MISSING_CLAIM, "aud"),
+        ({"aud": "https://b.example"}, Reason.WRONG_AUDIENCE, "https://b.example"),
+        ({"aud": ["a", "b"]}, Reason.WRONG_AUDIENCE, "a, b"),
+        ({"aud": []}, Reason.WRONG_AUDIENCE, ""),
+        ({"aud": {BASE_URL: 1}}, Reason.BAD_CLAIM, "aud"),
+        ({"aud": [1]}, Reason.BAD_CLAIM, "aud"),
+        ({"qsh": "0" * 64}, Reason.WRONG_QSH, ""),
+        ({"qsh": "context-qsh"}, Reason.WRONG_FAMILY, "a context token"),
+        ({"exp": SECONDS - 30, "iat": SECONDS - 90}, Reason.EXPIRED, EXPIRED),
     ],
 )
 def test_t0_install_token_is_checked_before_a_key_is_fetched(
-    private_key: rsa.RSAPrivateKey, changes: Claims, reason: Reason
+    private_key: rsa.RSAPrivateKey, changes: Claims, reason: Reason, words: str
 ) -> None:
-    payload = claims(aud=BASE_URL) | changes
-    payload = {name: value for name, value in payload.items() if value is not None}
-    text = (
-        jwt.encode(payload, private_key, algorithm="RS256", headers={"kid": "k-1"})
-        if payload.get("aud") != [1]
-        else rs256_by_hand(payload, private_key)
-    )
+    payload = claims(**({"aud": BASE_URL} | changes))
 
-    error = refused(
-        lambda: connect.precheck_install(
-            checks.read(text), audiences=frozenset({BASE_URL}), hashes=HASHES, now=NOW
-        )
-    )
+    error = refused(lambda: precheck(rs256_by_hand(payload, private_key)))
 
-    assert error.reason is reason
+    assert (error.reason, error.detail) == (reason, words)
+
+
+def precheck(text: str) -> None:
+    connect.precheck_install(
+        checks.read(text), audiences=frozenset({BASE_URL}), hashes=HASHES, now=NOW
+    )
 
 
 def rs256_by_hand(payload: Claims, key: rsa.RSAPrivateKey) -> str:
@@ -327,9 +386,11 @@ def test_t0_public_key_is_no_shared_secret(private_key: rsa.RSAPrivateKey) -> No
     """The RS256/HS256 confusion: signing with the public key as if it were secret."""
     text = by_hand({"alg": "HS256", "kid": "k-1"}, claims(aud=BASE_URL), "k" * 40)
 
-    error = refused(lambda: install(text, pem(private_key)))
-
-    assert error.reason is Reason.WRONG_ALGORITHM
+    for judge in (
+        lambda: precheck(text),
+        lambda: connect.verify_install(checks.read(text), pem(private_key)),
+    ):
+        assert refused(judge).reason is Reason.WRONG_ALGORITHM
 
 
 def test_t0_install_token_of_another_key_is_refused(
@@ -381,6 +442,6 @@ def test_t0a_key_ids_of_many_shapes_are_taken(kid: str) -> None:
 def test_t0a_key_ids_that_could_change_the_url_are_refused(kid: str) -> None:
     text = by_hand({"alg": "RS256", "kid": kid}, claims())
 
-    assert refused(lambda: connect.key_id(checks.read(text))).reason is (
-        Reason.BAD_KEY_ID
-    )
+    error = refused(lambda: connect.key_id(checks.read(text)))
+
+    assert (error.reason, error.detail) == (Reason.BAD_KEY_ID, kid)

@@ -16,6 +16,8 @@ from app.tokens.forge import Expected, Invocation
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
 APP = "ari:cloud:ecosystem::app/5e5b7c1a-0000-4000-8000-000000000000"
+OTHER_APP = f"{APP[:-1]}1"
+EARLY = "early by 31 s: check the clocks"
 INSTALLATION = "ari:cloud:ecosystem::installation/0b1c"
 API = "https://api.atlassian.com/ex/jira"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -98,6 +100,16 @@ def test_good_event_opens() -> None:
     assert found.installation_id == INSTALLATION
     assert (found.cloud_id, found.api_base_url) == ("c-1", f"{API}/c-1")
     assert (found.token_id, found.verified.account_id) == ("j-1", None)
+    assert found.environment == "PRODUCTION"
+    assert found.verified.issued_at == NOW
+    assert found.verified.expires_at == NOW + timedelta(seconds=25)
+    assert forge.installation(checks.read(signed(claims()))) == INSTALLATION
+
+
+def test_place_may_end_in_a_slash_and_an_id_is_cut() -> None:
+    found = judge(signed(claims(app__apiBaseUrl=f"{API}/c-1/", jti="j" * 300)))
+
+    assert (found.api_base_url, found.token_id) == (f"{API}/c-1", "j" * 200)
 
 
 def test_good_page_opens_for_the_person_forge_names() -> None:
@@ -113,41 +125,62 @@ def test_page_may_name_the_module_that_shows_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "words"),
     [
-        ({"iss": "https://api.atlassian.com"}, Reason.WRONG_FAMILY),
-        ({"iss": None}, Reason.MISSING_CLAIM),
-        ({"aud": None}, Reason.MISSING_CLAIM),
-        ({"aud": f"{APP[:-1]}1"}, Reason.WRONG_AUDIENCE),
-        ({"app__id": f"{APP[:-1]}1"}, Reason.WRONG_AUDIENCE),
-        ({"exp": None}, Reason.MISSING_CLAIM),
-        ({"iat": None}, Reason.MISSING_CLAIM),
-        ({"exp": SECONDS + 301}, Reason.LIFETIME),
-        ({"nbf": SECONDS + 31}, Reason.FROM_FUTURE),
-        ({"jti": None}, Reason.MISSING_CLAIM),
-        ({"app": None}, Reason.MISSING_CLAIM),
-        ({"app": "x"}, Reason.BAD_CLAIM),
-        ({"app__environment": None}, Reason.MISSING_CLAIM),
-        ({"app__environment__type": "DEVELOPMENT"}, Reason.WRONG_ENVIRONMENT),
-        ({"app__module__key": "lifecycle"}, Reason.WRONG_ENDPOINT),
-        ({"app__module": None}, Reason.MISSING_CLAIM),
-        ({"app__installationId": None}, Reason.MISSING_CLAIM),
-        ({"app__installationId": "site\x00"}, Reason.BAD_CLAIM),
-        ({"app__installationId": "../../x"}, Reason.BAD_CLAIM),
-        ({"principal": "account-1"}, Reason.HAS_PRINCIPAL),
-        ({"app__apiBaseUrl": None}, Reason.MISSING_CLAIM),
-        ({"app__apiBaseUrl": "https://evil.example/ex/jira/c"}, Reason.API_NOT_ALLOWED),
-        ({"app__apiBaseUrl": f"{API}.evil.example/c"}, Reason.API_NOT_ALLOWED),
-        ({"app__apiBaseUrl": f"{API}/a/b"}, Reason.API_NOT_ALLOWED),
-        ({"app__apiBaseUrl": f"{API}/.."}, Reason.API_NOT_ALLOWED),
-        ({"app__apiBaseUrl": f"{API}/c?x=1"}, Reason.API_NOT_ALLOWED),
-        ({"app__apiBaseUrl": API}, Reason.API_NOT_ALLOWED),
+        (
+            {"iss": "https://api.atlassian.com"},
+            Reason.WRONG_FAMILY,
+            "not an invocation token",
+        ),
+        ({"iss": None}, Reason.MISSING_CLAIM, "iss"),
+        ({"aud": None}, Reason.MISSING_CLAIM, "aud"),
+        ({"aud": OTHER_APP}, Reason.WRONG_AUDIENCE, OTHER_APP),
+        ({"app__id": OTHER_APP}, Reason.WRONG_AUDIENCE, "app.id"),
+        ({"exp": None}, Reason.MISSING_CLAIM, "exp"),
+        ({"iat": None}, Reason.MISSING_CLAIM, "iat"),
+        ({"exp": SECONDS + 301}, Reason.LIFETIME, "301 s"),
+        ({"nbf": SECONDS + 31}, Reason.FROM_FUTURE, EARLY),
+        ({"jti": None}, Reason.MISSING_CLAIM, "jti"),
+        ({"app": None}, Reason.MISSING_CLAIM, "app"),
+        ({"app": "x"}, Reason.BAD_CLAIM, "app"),
+        ({"app__environment": None}, Reason.MISSING_CLAIM, "environment"),
+        (
+            {"app__environment__type": "DEVELOPMENT"},
+            Reason.WRONG_ENVIRONMENT,
+            "DEVELOPMENT",
+        ),
+        ({"app__module__key": "lifecycle"}, Reason.WRONG_ENDPOINT, "lifecycle"),
+        ({"app__module": None}, Reason.MISSING_CLAIM, "module"),
+        ({"app__installationId": None}, Reason.MISSING_CLAIM, "installationId"),
+        ({"app__installationId": "site\x00"}, Reason.BAD_CLAIM, "installationId"),
+        ({"app__installationId": "../../x"}, Reason.BAD_CLAIM, "installationId"),
+        ({"principal": "account-1"}, Reason.HAS_PRINCIPAL, ""),
+        ({"app__apiBaseUrl": None}, Reason.MISSING_CLAIM, "apiBaseUrl"),
     ],
 )
 def test_t16_claim_that_does_not_fit_is_refused(
-    changes: Claims, reason: Reason
+    changes: Claims, reason: Reason, words: str
 ) -> None:
-    assert refused(lambda: judge(signed(claims(**changes)))).reason is reason
+    error = refused(lambda: judge(signed(claims(**changes))))
+
+    assert (error.reason, error.detail) == (reason, words)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/ex/jira/c",
+        f"{API}.evil.example/c",
+        f"{API}/a/b",
+        f"{API}/..",
+        f"{API}/c?x=1",
+        API,
+    ],
+)
+def test_t16_place_that_is_no_site_below_our_own_setting_is_refused(url: str) -> None:
+    error = refused(lambda: judge(signed(claims(app__apiBaseUrl=url))))
+
+    assert (error.reason, error.detail) == (Reason.API_NOT_ALLOWED, url)
 
 
 def test_t16_page_without_a_person_is_refused() -> None:
@@ -186,16 +219,22 @@ def test_t0_refusal_after_the_signature_is_proven() -> None:
 
 
 def test_t0_public_key_is_no_shared_secret() -> None:
-    text = signed(claims(), key="s" * 64, algorithm="HS256")
+    token = checks.read(signed(claims(), key="s" * 64, algorithm="HS256"))
 
-    assert refused(lambda: judge(text)).reason is Reason.WRONG_ALGORITHM
+    for look in (
+        lambda: forge.precheck(token, app_id=APP, now=NOW),
+        lambda: forge.verify(token, key_set(jwk())["k-1"], EVENT),
+    ):
+        assert refused(look).reason is Reason.WRONG_ALGORITHM
 
 
 @pytest.mark.parametrize("kid", ["", "a b", "\n", "k" * 201, "ä"])
 def test_t0a_key_id_of_odd_shape_is_refused(kid: str) -> None:
     text = jwt.encode(claims(), KEY, algorithm="RS256", headers={"kid": kid})
 
-    assert refused(lambda: forge.key_id(checks.read(text))).reason is Reason.BAD_KEY_ID
+    error = refused(lambda: forge.key_id(checks.read(text)))
+
+    assert (error.reason, error.detail) == (Reason.BAD_KEY_ID, kid)
 
 
 @pytest.mark.parametrize(
@@ -207,11 +246,20 @@ def test_t0a_key_id_of_odd_shape_is_refused(kid: str) -> None:
         {"kid": None},
         {"n": None},
         {"n": "AQAB"},
+        {"n": 7},
+        {"n": "ü"},
     ],
     ids=str,
 )
 def test_t16_key_that_is_not_for_these_tokens_is_left_out(changes: Claims) -> None:
-    assert key_set(jwk(**changes), jwk(kid="good")).keys() == {"good"}
+    assert key_set(jwk(**changes), 7, jwk(kid="good")).keys() == {"good"}
+
+
+def test_key_need_not_say_what_it_is_for_and_so_many_are_read() -> None:
+    plain = jwk(use=None, alg=None)
+
+    assert key_set(plain).keys() == {"k-1"}
+    assert len(key_set(*(plain | {"kid": str(n)} for n in range(101)))) == 100
 
 
 def test_t16_short_private_and_curve_keys_are_left_out() -> None:

@@ -158,45 +158,59 @@ def test_jobs_token_opens_and_names_the_providers_run() -> None:
     assert by_key(signed(job(aud=[URL]))).claims["aud"] == URL
 
 
+EARLY = "early by 31 s: check the clocks"
 EVERY_TOKEN = [
-    ({"iss": None}, Reason.MISSING_CLAIM),
-    ({"iss": "somebody-else"}, Reason.WRONG_ISSUER),
-    ({"iss": ISSUER + "/"}, Reason.WRONG_ISSUER),
-    ({"aud": None}, Reason.MISSING_CLAIM),
-    ({"aud": URL + "/"}, Reason.WRONG_AUDIENCE),
-    ({"aud": URL.upper()}, Reason.WRONG_AUDIENCE),
-    ({"aud": "https://countersign.example"}, Reason.WRONG_AUDIENCE),
-    ({"aud": []}, Reason.WRONG_AUDIENCE),
-    ({"aud": [URL, "https://other.example"]}, Reason.WRONG_AUDIENCE),
-    ({"aud": [URL, URL]}, Reason.WRONG_AUDIENCE),
-    ({"aud": {"a": URL}}, Reason.BAD_CLAIM),
-    ({"aud": [1]}, Reason.BAD_CLAIM),
-    ({"iat": None}, Reason.MISSING_CLAIM),
-    ({"exp": None}, Reason.MISSING_CLAIM),
-    ({"exp": SECONDS + 7201}, Reason.LIFETIME),
-    ({"exp": SECONDS}, Reason.LIFETIME),
-    ({"exp": float("nan")}, Reason.BAD_CLAIM),
-    ({"exp": float("inf")}, Reason.BAD_CLAIM),
-    ({"iat": "1"}, Reason.BAD_CLAIM),
-    ({"iat": True}, Reason.BAD_CLAIM),
-    ({"iat": SECONDS - 300, "exp": SECONDS - 31}, Reason.EXPIRED),
-    ({"iat": SECONDS + 31, "exp": SECONDS + 90}, Reason.FROM_FUTURE),
-    ({"nbf": SECONDS + 31}, Reason.FROM_FUTURE),
-    ({"body_sha256": "0" * 64}, Reason.BODY_MISMATCH),
-    ({"body_sha256": DIGEST.upper()}, Reason.BODY_MISMATCH),
-    ({"body_sha256": 7}, Reason.BAD_CLAIM),
-    ({"body_sha256": ""}, Reason.BAD_CLAIM),
+    ({"iss": None}, Reason.MISSING_CLAIM, "iss"),
+    ({"iss": "somebody-else"}, Reason.WRONG_ISSUER, "somebody-else"),
+    ({"iss": ISSUER + "/"}, Reason.WRONG_ISSUER, ISSUER + "/"),
+    ({"aud": None}, Reason.MISSING_CLAIM, "aud"),
+    ({"aud": URL + "/"}, Reason.WRONG_AUDIENCE, URL + "/"),
+    ({"aud": URL.upper()}, Reason.WRONG_AUDIENCE, URL.upper()),
+    (
+        {"aud": "https://countersign.example"},
+        Reason.WRONG_AUDIENCE,
+        "https://countersign.example",
+    ),
+    ({"aud": []}, Reason.WRONG_AUDIENCE, ""),
+    (
+        {"aud": [URL, "https://other.example"]},
+        Reason.WRONG_AUDIENCE,
+        f"{URL}, https://other.example",
+    ),
+    ({"aud": [URL, URL]}, Reason.WRONG_AUDIENCE, f"{URL}, {URL}"),
+    ({"aud": {"a": URL}}, Reason.BAD_CLAIM, "aud"),
+    ({"aud": [1]}, Reason.BAD_CLAIM, "aud"),
+    ({"iat": None}, Reason.MISSING_CLAIM, "iat"),
+    ({"exp": None}, Reason.MISSING_CLAIM, "exp"),
+    ({"exp": SECONDS + 7201}, Reason.LIFETIME, "7201 s"),
+    ({"exp": SECONDS}, Reason.LIFETIME, "0 s"),
+    ({"exp": float("nan")}, Reason.BAD_CLAIM, "exp"),
+    ({"exp": float("inf")}, Reason.BAD_CLAIM, "exp"),
+    ({"iat": "1"}, Reason.BAD_CLAIM, "iat"),
+    ({"iat": True}, Reason.BAD_CLAIM, "iat"),
+    (
+        {"iat": SECONDS - 300, "exp": SECONDS - 31},
+        Reason.EXPIRED,
+        "expired by 31 s: check the clocks",
+    ),
+    ({"iat": SECONDS + 31, "exp": SECONDS + 90}, Reason.FROM_FUTURE, EARLY),
+    ({"nbf": SECONDS + 31}, Reason.FROM_FUTURE, EARLY),
+    ({"body_sha256": "0" * 64}, Reason.BODY_MISMATCH, "body_sha256"),
+    ({"body_sha256": DIGEST.upper()}, Reason.BODY_MISMATCH, "body_sha256"),
+    ({"body_sha256": 7}, Reason.BAD_CLAIM, "body_sha256"),
+    ({"body_sha256": ""}, Reason.BAD_CLAIM, "body_sha256"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "reason"), EVERY_TOKEN, ids=str)
+@pytest.mark.parametrize(("changes", "reason", "words"), EVERY_TOKEN, ids=str)
 def test_t17_claim_that_does_not_fit_is_refused(
-    changes: Claims, reason: Reason
+    changes: Claims, reason: Reason, words: str
 ) -> None:
     jobs, owns = without_none(job() | changes), without_none(own() | changes)
 
-    assert refused(lambda: by_key(signed(jobs))).reason is reason
-    assert refused(lambda: by_secret(owns)).reason is reason
+    for judge in (lambda: by_key(signed(jobs)), lambda: by_secret(owns)):
+        error = refused(judge)
+        assert (error.reason, error.detail) == (reason, words)
 
 
 @pytest.mark.parametrize(
@@ -223,35 +237,43 @@ def test_t17_own_token_has_an_id_binds_the_body_and_is_short(
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "said"),
     [
-        ({"repository_id": "75"}, Reason.WRONG_CLAIM),
-        ({"repository_id": "74 "}, Reason.WRONG_CLAIM),
-        ({"repository_id": None}, Reason.MISSING_CLAIM),
-        ({"repository_id": ""}, Reason.BAD_CLAIM),
-        ({"repository_id": 74.0}, Reason.WRONG_CLAIM),
-        ({"repository_id": True}, Reason.WRONG_CLAIM),
-        ({"repository_id": ["74"]}, Reason.BAD_CLAIM),
-        ({"repository_id": {"74": 1}}, Reason.BAD_CLAIM),
-        ({"owner_id": 66}, Reason.WRONG_CLAIM),
-        ({"owner_id": float("nan")}, Reason.BAD_CLAIM),
-        ({"ref": "refs/heads/main2"}, Reason.WRONG_CLAIM),
-        ({"ref": "refs/pull/7/merge"}, Reason.WRONG_CLAIM),
-        ({"event_name": "pull_request"}, Reason.WRONG_CLAIM),
-        ({"event_name": "pull_request_target"}, Reason.WRONG_CLAIM),
-        ({"protected": "True"}, Reason.WRONG_CLAIM),
-        ({"protected": 1}, Reason.WRONG_CLAIM),
-        ({"run_id": None}, Reason.MISSING_CLAIM),
-        ({"run_id": [1]}, Reason.BAD_CLAIM),
+        ({"repository_id": "75"}, Reason.WRONG_CLAIM, "75"),
+        ({"repository_id": "74 "}, Reason.WRONG_CLAIM, "74 "),
+        ({"repository_id": None}, Reason.MISSING_CLAIM, None),
+        ({"repository_id": ""}, Reason.BAD_CLAIM, None),
+        ({"repository_id": 74.0}, Reason.WRONG_CLAIM, "74.0"),
+        ({"repository_id": True}, Reason.WRONG_CLAIM, "true"),
+        ({"repository_id": False}, Reason.WRONG_CLAIM, "false"),
+        ({"repository_id": ["74"]}, Reason.BAD_CLAIM, None),
+        ({"repository_id": {"74": 1}}, Reason.BAD_CLAIM, None),
+        ({"owner_id": 66}, Reason.WRONG_CLAIM, "66"),
+        ({"owner_id": float("nan")}, Reason.BAD_CLAIM, None),
+        ({"ref": "refs/heads/main2"}, Reason.WRONG_CLAIM, "refs/heads/main2"),
+        ({"ref": "refs/pull/7/merge"}, Reason.WRONG_CLAIM, "refs/pull/7/merge"),
+        ({"event_name": "pull_request"}, Reason.WRONG_CLAIM, "pull_request"),
+        (
+            {"event_name": "pull_request_target"},
+            Reason.WRONG_CLAIM,
+            "pull_request_target",
+        ),
+        ({"protected": "True"}, Reason.WRONG_CLAIM, "True"),
+        ({"protected": 1}, Reason.WRONG_CLAIM, "1"),
+        ({"run_id": None}, Reason.MISSING_CLAIM, None),
+        ({"run_id": [1]}, Reason.BAD_CLAIM, None),
     ],
     ids=str,
 )
 def test_t17_pinned_claim_has_one_of_the_allowed_values(
-    changes: Claims, reason: Reason
+    changes: Claims, reason: Reason, said: str | None
 ) -> None:
-    text = signed(without_none(job() | changes))
+    token, [name] = checks.read(signed(without_none(job() | changes))), changes
 
-    assert refused(lambda: by_key(text)).reason is reason
+    error = refused(lambda: listener.precheck(token, CI, body=BODY, now=NOW))
+
+    words = name if said is None else f"{name}: {said}"
+    assert (error.reason, error.detail) == (reason, words)
 
 
 def test_truth_value_and_number_compare_by_their_text() -> None:
@@ -278,7 +300,18 @@ def test_t0_header_does_not_choose_the_algorithm(algorithm: str) -> None:
     public = pem(RSA).encode()
     text = raw({"alg": algorithm, "kid": "k-1"}, job(), public)
 
-    assert refused(lambda: by_key(text)).reason is Reason.WRONG_ALGORITHM
+    error = refused(lambda: by_key(text))
+
+    assert (error.reason, error.detail) == (Reason.WRONG_ALGORITHM, algorithm)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "", "HS256", "RS512"])
+def test_t0_no_key_is_fetched_for_what_no_key_checks(algorithm: str) -> None:
+    token = checks.read(raw({"alg": algorithm, "kid": "k-1"}, job()))
+
+    error = refused(lambda: listener.precheck(token, CI, body=BODY, now=NOW))
+
+    assert (error.reason, error.detail) == (Reason.WRONG_ALGORITHM, algorithm)
 
 
 def test_t0_public_key_is_no_shared_secret_even_where_secrets_are_taken() -> None:
@@ -354,6 +387,25 @@ def test_t13_claims_that_are_shown_are_few_short_and_on_one_line() -> None:
     assert len(claims["actor"]) == 200
     assert claims["sha"] == "true"
     assert not {"environment", "job_workflow_ref", "sub"} & claims.keys()
+
+
+def test_t13_who_called_from_where_is_shown() -> None:
+    """What GitHub, GitLab and Buildkite say of a job, and what tells a person of it."""
+    github = {"actor", "actor_id", "repository", "repository_id", "repository_owner"}
+    github |= {"repository_owner_id", "ref", "workflow_ref", "event_name", "sha"}
+    github |= {"environment", "run_id", "run_attempt", "run_number", "job_id"}
+    gitlab = {"user_login", "project_path", "project_id", "namespace_path"}
+    gitlab |= {"namespace_id", "pipeline_source", "pipeline_id"}
+    said = dict.fromkeys(github | gitlab, "said")
+
+    heard = by_secret(own(**said, sub="bot"))
+
+    assert heard.claims == said | {
+        "iss": "deploy-bot",
+        "sub": "bot",
+        "aud": URL,
+        "jti": "j-1",
+    }
 
 
 ANYTHING = st.recursive(
