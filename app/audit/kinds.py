@@ -45,6 +45,8 @@ class Kind(StrEnum):
     SUPERSEDED = "superseded"
     JIRA_REFUSES_US = "jira-refuses-us"
     JIRA_ACCEPTS_US = "jira-accepts-us"
+    STOPPED = "stopped"
+    RESUMED = "resumed"
 
     # configuration
     DESTINATION_CREATED = "destination-created"

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app import forge, runs, tenants
+from app import forge, runs, stops, tenants
 from app.destinations import Borrowed, Line
 from app.http import SendError
 from app.jira import ODD, Jira, JiraError, open_jira
 from app.rules.inventory import Inventory
 from app.runs import Claim, LostClaimError, TenantGoneError
 from app.runtime import Runtime
+from app.stops import StoppedError
 from app.worker import housekeeping
 from app.worker.carrying import Carrying
 from app.worker.doors import Doors
@@ -88,6 +89,11 @@ class Worker:
             carrying.carry_out()
         except TenantGoneError:
             carrying.end_without_tenant()
+        except StoppedError:
+            # What is under way was brought to its end; the next step waits.
+            with self.runtime.sessions.begin() as session:
+                runs.put_back(session, claim)
+            log.info("run=%s is laid down: stopped", claim.run_id)
         finally:
             self._note_refused_token(claim, jira)
 
@@ -129,15 +135,24 @@ class Worker:
         while not self.stop.wait(SWEEP_SECONDS):
             try:
                 self.drain()
-                if self.runtime.now() - kept_at >= HOUSEKEEPING:
-                    kept_at = self.runtime.now()
+                if self.runtime.now() - erased_at < ERASING or self._is_held():
+                    continue
+                erased_at = self.runtime.now()
+                if erased_at - kept_at >= HOUSEKEEPING:
+                    kept_at = erased_at
                     self._keep_house_between_runs()
-                if self.runtime.now() - erased_at >= ERASING:
-                    erased_at = self.runtime.now()
-                    self._erase_between_runs()
+                self._erase_between_runs()
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, so wait for it.
                 log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
+
+    def _is_held(self) -> bool:
+        """Say whether a backup waits here for its operator, who wants to find it whole.
+
+        What people want forgotten is forgotten during any other stop, too.
+        """
+        with self.runtime.sessions.begin() as session:
+            return stops.is_restored(session)
 
     def _keep_house_between_runs(self) -> None:
         for _ in housekeeping.keep_house(self.runtime):
