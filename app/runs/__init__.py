@@ -5,7 +5,8 @@ run in hand, `confirming` notes what Jira said of it and `settling` what came of
 step by step; `lineage` knows which runs led to which; `resolving` takes a person's word
 where nobody else can tell; `replaying` carries out again what ended; `waiting` knows
 what a run rests for; `answering` hears how a delivery ended, `answered` is what was
-heard; `pruning` forgets what was kept long enough. For people, `finding` finds runs by
+heard; `pruning` forgets what was kept long enough; `giving_up` ends what was open in a
+backup. For people, `finding` finds runs by
 what is asked for, `of_issue` those of one issue, `reading` reads one of them; `listing`
 says what is shown of each; `lately` knows how a destination's attempts went.
 """
@@ -23,6 +24,7 @@ from app.runs.finding import (
     names_issue,
     page,
 )
+from app.runs.giving_up import give_up, open_runs
 from app.runs.lineage import (
     MAX_DEPTH,
     Parent,
@@ -138,6 +140,7 @@ __all__ = [
     "forget_exchanges",
     "forget_message",
     "get",
+    "give_up",
     "hold_step",
     "is_behind",
     "keep_change",
@@ -151,6 +154,7 @@ __all__ = [
     "note_rule",
     "note_waiting",
     "of_issue",
+    "open_runs",
     "page",
     "parent_by_creation",
     "parent_by_transition",
