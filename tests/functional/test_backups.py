@@ -3,91 +3,46 @@
 import stat
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import db, keys, runs, vault
 from app.audit import AuditEvent
-from app.cli import main
-from app.crypto import Keyring, Secret
-from app.db import new_id
-from app.keys import KeyState, Rotation
+from app.keys import KeyState
 from app.runs import Run, RunState, Why
 from app.runtime import Runtime, utc_now
 from app.settings import Settings
-from app.tenants import Door, State, Tenant
+from app.tenants import Tenant
 from app.vault import SecretVersion
 from app.watchdog import Watchdog
 from app.worker import Worker
 from tests import services
-from tests.functional.conftest import KEY
-
-Env = Mapping[str, str]
-SECRET = Secret("s3cret")
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A site with a secret, keys, and a run that is due."""
-
-    tenant_id: uuid.UUID
-    run_id: uuid.UUID
-
-
-def call_of(tenant_id: uuid.UUID, body: bytes = b"") -> runs.Call:
-    return runs.Call(
-        door=Door.CONNECT,
-        tenant_id=tenant_id,
-        token_hash="t",
-        raw_body=body,
-        issue_id="1",
-        config="",
-        rule_hash="",
-        unverified_hint={},
-        webhook_id=None,
-    )
+from tests.functional.shell import (
+    SECRET,
+    Env,
+    Planted,
+    call_of,
+    environment,
+    good,
+    plant,
+    run,
+)
 
 
 @pytest.fixture
 def planted(sessions: sessionmaker[Session]) -> Planted:
-    now, keyring = utc_now() - timedelta(hours=1), Keyring.from_base64([KEY])
-    tenant = Tenant(
-        id=new_id(now),
-        state=State.ACTIVE,
-        base_url="https://acme.atlassian.net",
-        enabled=True,
-        installed_at=now,
-        lifecycle_at=now,
-    )
-    with sessions.begin() as session:
-        session.add(tenant)
-        session.flush()
-        tenant_id = tenant.id
-        vault.put(session, keyring, tenant.shared_secret, SECRET, now=now)
-        fresh = keys.make(2)
-        rotation = Rotation(tenant_id=tenant_id, actor="ada", now=now, fresh=fresh)
-        keys.ensure(session, keyring, rotation)
-        run_id = runs.record(session, call_of(tenant_id), now=now)
-    assert run_id is not None
-    return Planted(tenant_id, run_id)
+    return plant(sessions)
 
 
 @pytest.fixture
 def env(database_url: str, queue_url: str) -> Env:
-    return {
-        "COUNTERSIGN_BASE_URL": "https://countersign.example",
-        "COUNTERSIGN_DATABASE_URL": database_url,
-        "COUNTERSIGN_QUEUE_URL": queue_url,
-        "COUNTERSIGN_ENCRYPTION_KEYS": KEY,
-    }
+    return environment(database_url, queue_url)
 
 
 @pytest.fixture
@@ -99,16 +54,6 @@ def elsewhere(env: Env, tmp_path: Path) -> Iterator[Env]:
         return
     with services.postgres_database() as url:
         yield {**env, "COUNTERSIGN_DATABASE_URL": url}
-
-
-def run(env: Env, *arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, env=env, catch_exceptions=False)
-
-
-def good(env: Env, *arguments: str) -> str:
-    done = run(env, *arguments)
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 @contextmanager
