@@ -5,6 +5,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -59,7 +60,7 @@ def test_killed_resealing_goes_on_where_it_was(
 ) -> None:
     new, old = ring(stage.runtime, new_first=True).key_ids
     before = on_keys(stage)[old]
-    job = {"key": NEW, "batch": 2}
+    job: dict[str, Any] = {"key": NEW, "batch": 2}
     done = 0
 
     # A batch is read in one transaction and written in the next one.

@@ -29,7 +29,6 @@ from tests.functional.opening import page_at
 from tests.functional.receiving import START, Desk, open_desk
 
 Runs = Callable[[], list[Run]]
-OPEN = {RunState.RECEIVED, RunState.RUNNING, RunState.FAILING}
 
 
 class Operator:
