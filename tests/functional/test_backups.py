@@ -1,5 +1,6 @@
 """Backup and restore: what comes back is whole, and held until the operator speaks."""
 
+import json
 import stat
 import threading
 import uuid
@@ -21,8 +22,10 @@ from app.settings import Settings
 from app.tenants import Tenant
 from app.vault import SecretVersion
 from app.watchdog import Watchdog
+from app.web import create_app
 from app.worker import Worker
 from tests import services
+from tests.functional.fakes import call
 from tests.functional.shell import (
     SECRET,
     Env,
@@ -101,6 +104,28 @@ def test_t14_restored_instance_is_held_until_the_operator_has_chosen(
             owner = session.get_one(Tenant, planted.tenant_id).shared_secret
             [kept] = vault.accepted(session, runtime.keyring, owner, now=utc_now())
         assert kept.secret.reveal() == SECRET.reveal()
+
+
+def test_t14_key_revoked_since_the_backup_is_published_at_no_time(
+    env: Env, elsewhere: Env, planted: Planted, file: Path
+) -> None:
+    """Attack: who stole it signs, and receivers ask the restored instance for keys."""
+    path = f"/issuers/{planted.tenant_id}/jwks.json"
+    good(env, "backup", str(file))
+    good(elsewhere, "restore", str(file))
+    with opened(elsewhere) as runtime:
+        app = create_app(runtime)
+        with runtime.sessions.begin() as session:
+            stolen = {str(key.id) for key in keys.listed(session, planted.tenant_id)}
+
+        held = call(app, "GET", f"https://countersign.example{path}", {}, b"")
+        good(elsewhere, "resume", "--new-keys", "--keep-due")
+        after = call(app, "GET", f"https://countersign.example{path}", {}, b"")
+
+    assert (held.status, held.headers["Cache-Control"]) == (503, "no-cache, no-store")
+    assert len(stolen) == 2
+    published = {key["kid"] for key in json.loads(after.body)["keys"]}
+    assert len(published - stolen) == len(published) == 2
 
 
 def test_t14_due_runs_and_revoked_keys_do_not_come_back(
