@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app import db
+from app import db, stops
 from app.db import Base, printable
 from app.http import MailServer, unjudged
 from app.rules import KnownRule
@@ -53,11 +53,14 @@ class Alert(Base):
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many of all sites and rules are in trouble; no site is named."""
+    """How many of all sites and rules are in trouble or stopped; no site is named."""
 
     tenants_refusing: int
     tickets_held_overdue: int
     rules_unsound: int
+    stopped: bool
+    """Whether the operator has stopped everything."""
+    tenants_stopped: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +91,13 @@ def count(session: Session) -> Counts:
         *live, KnownRule.unsound_because.is_not(None)
     )
     overdue = sa.select(sa.func.sum(KnownRule.overdue)).where(*live)
+    stopped = stops.count(session)
     return Counts(
         tenants_refusing=_number(session, refusing),
         tickets_held_overdue=session.scalar(overdue) or 0,
         rules_unsound=_number(session, unsound),
+        stopped=stopped.everything,
+        tenants_stopped=stopped.tenants,
     )
 
 

@@ -81,6 +81,18 @@ class Keyring:
         """Say whether the newest key sealed this."""
         return sealed[_KEY_ID] == self._newest
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The ids of its keys, the one that seals first; they tell nothing of them."""
+        return tuple(key_id.decode() for key_id in self._ciphers)
+
+
+def key_id_of(sealed: Sealed) -> str:
+    """Return which key sealed this; empty for what no keyring of ours sealed."""
+    if not sealed.startswith(_VERSION):
+        return ""
+    return sealed[_KEY_ID].decode("ascii", "replace")
+
 
 class KeyPair(NamedTuple):
     """A pair for RS256: what signs, and what anybody may check with."""

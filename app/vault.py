@@ -1,4 +1,4 @@
-"""Every secret we keep, in one table: put, accepted, reseal, delete_expired."""
+"""Every secret we keep, in one table: put, accepted, expire, delete_expired."""
 
 import uuid
 from datetime import datetime, timedelta
@@ -91,7 +91,7 @@ def put(
         generation=(latest or 0) + 1,
         created_at=now,
     )
-    row.sealed = keyring.seal(secret, context=_context(row))
+    row.sealed = keyring.seal(secret, context=context_of(row))
     session.add(row)
     return row.generation
 
@@ -109,7 +109,7 @@ def accepted(
         .order_by(SecretVersion.generation.desc())
     )
     return [
-        Opened(keyring.open(row.sealed, context=_context(row)), row.generation)
+        Opened(keyring.open(row.sealed, context=context_of(row)), row.generation)
         for row in rows
     ]
 
@@ -176,20 +176,6 @@ def forget_tenants(session: Session, tenant_ids: sa.Select[uuid.UUID]) -> None:
     )
 
 
-def reseal(session: Session, keyring: Keyring) -> int:
-    """Seal everything with the newest key; return how many needed it."""
-    count = 0
-    for row in session.scalars(sa.select(SecretVersion)):
-        if keyring.is_current(row.sealed):
-            continue
-        context = _context(row)
-        row.sealed = keyring.seal(
-            keyring.open(row.sealed, context=context), context=context
-        )
-        count += 1
-    return count
-
-
 def delete_expired(session: Session, *, now: datetime) -> int:
     """Forget what may no longer be used; return how many versions went."""
     gone = session.execute(
@@ -206,7 +192,8 @@ def _of(owner: Owner) -> sa.ColumnElement[bool]:
     )
 
 
-def _context(row: SecretVersion) -> str:
+def context_of(row: SecretVersion) -> str:
+    """Return what the ciphertext of this row is bound to."""
     # Attack (T5): who can write the database copies his own sealed secret into
     # another tenant's row, or an old one over a new one, and signs with it. The
     # ciphertext opens only for this tenant, kind, row and generation.

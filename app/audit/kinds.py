@@ -50,6 +50,8 @@ class Kind(StrEnum):
     ADDRESS_REFUSED = "address-refused"
     JIRA_REFUSES_US = "jira-refuses-us"
     JIRA_ACCEPTS_US = "jira-accepts-us"
+    STOPPED = "stopped"
+    RESUMED = "resumed"
 
     # configuration
     DESTINATION_CREATED = "destination-created"

@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli import auditing, databases, sealing, serving, sites
+from app.cli import auditing, backups, databases, keys, serving, sites, stopping
 from app.forge.commands import forge
 
 
@@ -18,8 +18,13 @@ for _command in (
     serving.prune,
     databases.db,
     sites.group,
-    sealing.keys,
+    keys.keys,
     auditing.audit,
+    stopping.stop,
+    stopping.resume,
+    stopping.stops_,
+    backups.backup,
+    backups.restore,
     forge,
 ):
     main.add_command(_command)

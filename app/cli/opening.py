@@ -3,16 +3,21 @@
 import logging
 import os
 import sys
+import uuid
 from pathlib import Path
 
 import click
 from alembic.config import Config
+from sqlalchemy.orm import Session
 
 from app.queue import TroubleFilter
 from app.runtime import Runtime
 from app.settings import Settings, SettingsError
+from app.tenants import Tenant
 
 ROOT = Path(__file__).parents[2]
+
+log = logging.getLogger(__name__)
 
 
 def settings() -> Settings:
@@ -35,7 +40,12 @@ def runtime() -> Runtime:
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("huey").setLevel(logging.WARNING)
-    return Runtime.build(chosen)
+    for caution in chosen.cautions:
+        log.warning("%s", caution)
+    built = Runtime.build(chosen)
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.call_on_close(built.sessions.kw["bind"].dispose)
+    return built
 
 
 def alembic() -> Config:
@@ -43,3 +53,16 @@ def alembic() -> Config:
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["database_url"] = settings().database_url
     return config
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return what a program that we start is told, with more of ours."""
+    return {**os.environ, **more}  # noqa: TID251 -- handed on, not read
+
+
+def tenant(session: Session, tenant_id: uuid.UUID) -> Tenant:
+    """Return a site; end the command if there is none of this id."""
+    found = session.get(Tenant, tenant_id)
+    if found is None:
+        raise click.ClickException("no such tenant; see `countersign tenants list`")
+    return found

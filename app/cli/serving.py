@@ -12,6 +12,7 @@ from types import FrameType
 import click
 from waitress.server import create_server
 
+from app import stops
 from app.cli import opening
 from app.watchdog import Watchdog, scheduled
 from app.web import MAX_BODY, create_app
@@ -59,7 +60,11 @@ def worker() -> None:
 @click.command()
 def watch() -> None:
     """Look once for issues that are stuck in a hold; workers do it on a schedule."""
-    rescued = Watchdog(runtime=opening.runtime()).watch()
+    runtime = opening.runtime()
+    with runtime.sessions.begin() as session:
+        if stops.find_everything(session) is not None:
+            raise click.ClickException("everything is stopped: see `countersign stops`")
+    rescued = Watchdog(runtime=runtime).watch()
     if rescued is None:
         raise click.ClickException("another process is looking; try again later")
     click.echo(f"{rescued} issues are being rescued")

@@ -1,9 +1,11 @@
 """`countersign tenants`: the sites that installed us."""
 
+import uuid
+
 import click
 import sqlalchemy as sa
 
-from app import tenants
+from app import stops, tenants
 from app.cli import opening
 from app.tenants import Tenant, TenantIdentity
 
@@ -23,22 +25,22 @@ def list_tenants() -> None:
             .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
             .order_by(Tenant.installed_at, TenantIdentity.id)
         )
+        stopped = {each.tenant_id for each in stops.listed(session)}
         for tenant, name in rows:
             ended = " (ended)" if name.ended_at else ""
+            halted = " (stopped)" if {tenant.id, None} & stopped else ""
             click.echo(
                 f"{tenant.id}  {tenant.state:<12} {tenant.base_url}"
-                f"  {name.door} {name.external_id}{ended}"
+                f"  {name.door} {name.external_id}{ended}{halted}"
             )
 
 
 @group.command()
 @click.argument("tenant_id", type=click.UUID)
-def approve(tenant_id: str) -> None:
+def approve(tenant_id: uuid.UUID) -> None:
     """Let in a site that waits for approval."""
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
-        tenant = session.get(Tenant, tenant_id)
-        if tenant is None:
-            raise click.ClickException("no such tenant; see `countersign tenants list`")
+        tenant = opening.tenant(session, tenant_id)
         approved = tenants.approve(session, tenant, actor="operator", now=runtime.now())
     click.echo("approved" if approved else "it was not waiting")

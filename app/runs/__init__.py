@@ -6,9 +6,10 @@ one until the secret that signed it is proven; `claims` takes a run in hand,
 `lineage` knows which runs led to which; `resolving` takes a person's word where nobody
 else can tell; `replaying` carries out again what ended; `waiting` knows what a run
 rests for; `answering` hears how a delivery ended, `answered` is what was heard;
-`pruning` forgets what was kept long enough. For people, `finding` finds runs by what is
-asked for, `of_issue` those of one issue, `reading` reads one of them; `listing` says
-what is shown of each; `lately` knows how a destination's attempts went.
+`pruning` forgets what was kept long enough; `giving_up` ends what was open in a backup.
+For people, `finding` finds runs by what is asked for, `of_issue` those of one issue,
+`reading` reads one of them; `listing` says what is shown of each; `lately` knows how a
+destination's attempts went.
 """
 
 from app.runs import answering
@@ -24,6 +25,7 @@ from app.runs.finding import (
     names_issue,
     page,
 )
+from app.runs.giving_up import give_up, open_runs
 from app.runs.holding import count_held, end_held, is_full, release
 from app.runs.lineage import (
     MAX_DEPTH,
@@ -60,6 +62,7 @@ from app.runs.settling import (
     begin_step,
     change_state,
     plan_steps,
+    put_back,
     rest,
     settle_attempt,
     settle_step,
@@ -141,6 +144,7 @@ __all__ = [
     "forget_exchanges",
     "forget_message",
     "get",
+    "give_up",
     "hold_step",
     "is_behind",
     "is_full",
@@ -155,11 +159,13 @@ __all__ = [
     "note_rule",
     "note_waiting",
     "of_issue",
+    "open_runs",
     "page",
     "parent_by_creation",
     "parent_by_transition",
     "plan_steps",
     "prune",
+    "put_back",
     "record",
     "release",
     "replay",

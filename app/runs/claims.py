@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, undefer
 
+from app import stops
 from app.runs.lineage import Origin, Parent, origin
 from app.runs.tables import (
     Role,
@@ -76,12 +77,16 @@ class Claim:
 
 
 def claim(session: Session, *, now: datetime) -> Claim | None:
-    """Take the longest due run, including one whose worker went silent."""
+    """Take the longest due run, including one whose worker went silent.
+
+    None of a tenant that is stopped: whether it is, is asked in this very statement.
+    """
     run = session.scalar(
         sa.select(Run)
         .where(
             Run.due_at <= now,
             sa.or_(Run.lease_until.is_(None), Run.lease_until <= now),
+            stops.is_free(Run.tenant_id.expression),
         )
         .order_by(Run.due_at, Run.id)
         .limit(1)

@@ -84,6 +84,7 @@ class Why(StrEnum):
     WRONG_HOLD = "wrong-hold"
     NEVER_HEARD = "never-heard"
     DEADLINE = "deadline"
+    RESTORED = "restored"
 
 
 def _partial(first: str, second: str) -> sa.Index:

@@ -1,7 +1,7 @@
 """Settings: read once from the environment, then passed as an argument."""
 
-from app.settings.choosing import AP_JS_URL, PREFIX, Settings, SettingsError
-from app.settings.kinds import DEVELOPMENT_KEY, PLAIN_HTTP
+from app.settings.choosing import PREFIX, Settings, SettingsError
+from app.settings.kinds import AP_JS_URL, DEVELOPMENT_KEY, PLAIN_HTTP
 
 __all__ = [
     "AP_JS_URL",

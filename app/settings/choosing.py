@@ -1,25 +1,27 @@
 """Everything that an operator may choose, with its default and its words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
 
-from app.settings import problems
+from app.settings import problems, production, ring
+from app.settings.given import Given
 from app.settings.kinds import (
+    AP_JS_URL,
     DEVELOPMENT_KEY,
     BaseUrl,
+    Contact,
     EgressException,
     EncryptionKey,
     ForgeAppId,
     Listed,
     MailUrl,
+    Some,
 )
 
 PREFIX = "COUNTERSIGN_"
-AP_JS_URL = "https://connect-cdn.atl-paas.net/all.js"
 FORGE_KEYS_URL = "https://forge.cdn.prod.atlassian-dev.net/.well-known/jwks.json"
 FORGE_API_URL = "https://api.atlassian.com/ex/jira"
 
@@ -58,16 +60,24 @@ class Settings(BaseModel):
         examples=["redis://redis:6379/0"],
         repr=False,
     )
-    encryption_keys: Annotated[
-        tuple[EncryptionKey, ...], Listed, Field(min_length=1)
-    ] = Field(
-        description="Base64 of 32 random bytes each; the first seals, all of them open",
+    encryption_keys: Some[EncryptionKey] = Field(
+        description="Base64 of 32 random bytes each; the first seals, all of them open."
+        " Or they come by one of the two that follow",
         examples=["$(head -c 32 /dev/urandom | base64)"],
         repr=False,
     )
-    doors: Annotated[
-        tuple[Literal["connect", "forge"], ...], Listed, Field(min_length=1)
-    ] = Field(
+    encryption_keys_file: str = Field(
+        "",
+        description="A file that has the encryption keys, which others may not write",
+        examples=["/run/secrets/countersign-keys"],
+    )
+    encryption_keys_command: str = Field(
+        "",
+        description="A command, run without a shell, that prints the encryption keys",
+        examples=["vault kv get -field=keys secret/countersign"],
+        repr=False,
+    )
+    doors: Some[Literal["connect", "forge"]] = Field(
         ("connect", "forge"),
         description="Which ways in are open; the Forge door also needs an app id",
         examples=["forge"],
@@ -88,11 +98,7 @@ class Settings(BaseModel):
         description="The Forge app's id; without it the Forge door is shut",
         examples=["ari:cloud:ecosystem::app/5e5b7c1a-0000-4000-8000-000000000000"],
     )
-    forge_environments: Annotated[
-        tuple[Literal["PRODUCTION", "STAGING", "DEVELOPMENT"], ...],
-        Listed,
-        Field(min_length=1),
-    ] = Field(
+    forge_environments: Some[Literal["PRODUCTION", "STAGING", "DEVELOPMENT"]] = Field(
         ("PRODUCTION",),
         description="Types of Forge environments whose calls are let in",
         examples=["PRODUCTION,STAGING"],
@@ -112,7 +118,7 @@ class Settings(BaseModel):
         description="A site's host is one of these or, after a leading dot, ends so",
         examples=[".atlassian.net,.jira.com"],
     )
-    tenants: Annotated[tuple[str, ...], Listed, Field(min_length=1)] = Field(
+    tenants: Some[str] = Field(
         ("approve",),
         description="Who may install: `approve` (each waits for the operator), `open`,"
         " or a list of site hosts",
@@ -123,12 +129,12 @@ class Settings(BaseModel):
         description="Jira's script for add-on pages; production takes no other",
         examples=[AP_JS_URL],
     )
-    egress_ports: Annotated[tuple[int, ...], Listed, Field(min_length=1)] = Field(
+    egress_ports: Some[int] = Field(
         (443,),
         description="Ports that our requests may go to",
         examples=["443,8443"],
     )
-    egress_mail_ports: Annotated[tuple[int, ...], Listed, Field(min_length=1)] = Field(
+    egress_mail_ports: Some[int] = Field(
         (465, 587),
         description="Ports of mail servers that a site's mail may be handed to",
         examples=["465,587,2465"],
@@ -222,9 +228,21 @@ class Settings(BaseModel):
         " stuck",
         examples=["oncall@example.com"],
     )
+    security_contact: Annotated[tuple[Contact, ...], Listed] = Field(
+        (),
+        description="Whom to tell of a weakness: `mailto:` or `https:` addresses for"
+        " `/.well-known/security.txt`",
+        examples=["mailto:security@example.com"],
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged, to standard error", examples=["WARNING"]
     )
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What is careless about them, and no reason not to start."""
+        found = ring.caution(self.encryption_keys_file)
+        return (found,) if found else ()
 
     @property
     def development(self) -> bool:
@@ -263,35 +281,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
-        if not self.development and (unsafe := list(_unsafe(self))):
+        if not self.development and (unsafe := list(production.unsafe(self))):
             raise ValidationError.from_exception_data("Settings", unsafe)
         return self
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read the settings; raise `SettingsError` that names all problems at once."""
-        given = {
-            name: env[PREFIX + name.upper()].strip()
-            for name in cls.model_fields
-            if env.get(PREFIX + name.upper(), "").strip()
-        }
+        given = Given.read(cls.model_fields, env, PREFIX)
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(given.values)
         except ValidationError as error:
-            lines = problems.lines(cls.model_fields, error, prefix=PREFIX)
+            wrong = given.by_source(problems.found(error))
+            lines = problems.lines(cls.model_fields, wrong, prefix=PREFIX)
             raise SettingsError("\n".join(lines)) from None
-
-
-def _unsafe(settings: Settings) -> Iterable[InitErrorDetails]:
-    """Yield what only development may do (docs/operate.md lists it)."""
-    for name in ("base_url", "install_keys_url", "forge_keys_url", "forge_api_url"):
-        if not getattr(settings, name).startswith("https://"):
-            yield problems.told(name, "production needs https")
-    if any(not url.startswith("https://") for url in settings.accepted_base_urls):
-        yield problems.told("accepted_base_urls", "production needs https")
-    if any(key.startswith(DEVELOPMENT_KEY) for key in settings.encryption_keys):
-        yield problems.told(
-            "encryption_keys", "a development key is not for production"
-        )
-    if settings.ap_js_url != AP_JS_URL:
-        yield problems.told("ap_js_url", f"production takes only {AP_JS_URL}")

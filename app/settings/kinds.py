@@ -5,10 +5,13 @@ import binascii
 import re
 import uuid
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
+
+AP_JS_URL = "https://connect-cdn.atl-paas.net/all.js"
+"""Jira's own script for add-on pages."""
 
 PLAIN_HTTP = "http+"
 """Marks a network that an operator lets a tenant reach without TLS: a lab."""
@@ -78,9 +81,20 @@ def _exception(value: object) -> object:
     return value
 
 
+def _contact(value: object) -> object:
+    if not re.fullmatch(r"(mailto:[!-~]+@|https://)[!-~]+", str(value)):
+        raise ValueError("neither mailto:ADDRESS nor https://ADDRESS")
+    return value
+
+
+_T = TypeVar("_T")
+
 Listed = BeforeValidator(_listed)
+Some = Annotated[tuple[_T, ...], Listed, Field(min_length=1)]
+"""A list, its members parted by commas; at least one."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 EncryptionKey = Annotated[str, BeforeValidator(_key)]
 ForgeAppId = Annotated[str, BeforeValidator(_forge_app_id)]
 MailUrl = Annotated[str, BeforeValidator(_mail_url)]
 EgressException = Annotated[str, BeforeValidator(_exception)]
+Contact = Annotated[str, BeforeValidator(_contact)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 def told(name: str, message: str) -> InitErrorDetails:
@@ -13,21 +13,27 @@ def told(name: str, message: str) -> InitErrorDetails:
     return {"type": kind, "loc": (name,), "input": None}
 
 
+def found(error: ValidationError) -> dict[str, str]:
+    """Return what is wrong with each setting, the first problem of each."""
+    return {
+        str(each["loc"][0]): "is missing"
+        if each["type"] == "missing"
+        else f"is wrong: {each['msg']}"
+        for each in reversed(error.errors())
+    }
+
+
 def lines(
-    fields: Mapping[str, FieldInfo], error: ValidationError, *, prefix: str
+    fields: Mapping[str, FieldInfo], wrong: Mapping[str, str], *, prefix: str
 ) -> Sequence[str]:
     """Return a line for each setting that is missing or wrong, in their order."""
-    found = {str(each["loc"][0]): each for each in reversed(error.errors())}
     return [
-        _line(prefix + name.upper(), field, found[name])
+        _line(prefix + name.upper(), field, wrong[name])
         for name, field in fields.items()
-        if name in found
+        if name in wrong
     ]
 
 
-def _line(variable: str, field: FieldInfo, error: ErrorDetails) -> str:
+def _line(variable: str, field: FieldInfo, message: str) -> str:
     example = field.examples[0] if field.examples else ""
-    message = (
-        "is missing" if error["type"] == "missing" else f"is wrong: {error['msg']}"
-    )
     return f"{variable} {message}. {field.description}. Example: {example}"

@@ -1,13 +1,14 @@
 """Whose turn it is to look: one at a time, and none too soon after an outage."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.db import insert_once
+from app.stops import Span
 from app.watchdog.tables import Heartbeat
 
 LEASE = timedelta(minutes=10)
@@ -32,6 +33,13 @@ class Turn:
     resumed_at: datetime | None
     """When we came back after an outage: calls lost in it are given a deadline more."""
 
+    def after(self, stop: Span | None, *, every: timedelta) -> "Turn":
+        """Return the turn for a tenant that was stopped: for it, that was an outage."""
+        if stop is None or not _is_outage(stop.resumed_at - stop.stopped_at, every):
+            return self
+        resumed_at = max(stop.resumed_at, self.resumed_at or stop.resumed_at)
+        return replace(self, resumed_at=resumed_at)
+
 
 def take(
     session: Session, *, every: timedelta, due_only: bool, now: datetime
@@ -45,7 +53,7 @@ def take(
         return None
     if due_only and now - row.beat_at < every:
         return None
-    if now - row.beat_at > max(OUTAGE * every, SHORTEST_OUTAGE):
+    if _is_outage(now - row.beat_at, every):
         row.resumed_at = now
     row.beat_at, row.holder, row.lease_until = now, uuid.uuid4(), now + LEASE
     return Turn(holder=row.holder, resumed_at=row.resumed_at)
@@ -70,3 +78,7 @@ def give_back(session: Session, turn: Turn) -> None:
         .where(Heartbeat.id == _ONLY, Heartbeat.holder == turn.holder)
         .values(holder=None, lease_until=None)
     )
+
+
+def _is_outage(silence: timedelta, every: timedelta) -> bool:
+    return silence > max(OUTAGE * every, SHORTEST_OUTAGE)

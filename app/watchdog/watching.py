@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app import alerts, tenants
+from app import alerts, stops, tenants
 from app.http import SendError
 from app.jira import ODD, Jira, JiraError, open_jira
 from app.queue import QueueError
@@ -34,11 +34,15 @@ class Watchdog:
     def watch(self, *, due_only: bool = False) -> int | None:
         """Look once; return how many tickets are being rescued.
 
-        None if another process is looking, or, with `due_only`, if it is too soon.
+        None if another process is looking, or, with `due_only`, if it is too soon; and
+        while everything is stopped. The first look after that is one after an outage
+        of ours, for nobody looked meanwhile.
         """
         settings, now = self.runtime.settings, self.runtime.now()
         every = timedelta(seconds=settings.watch_seconds)
         with self.runtime.sessions.begin() as session:
+            if stops.find_everything(session) is not None:
+                return None
             turn = turns.take(session, every=every, due_only=due_only, now=now)
         if turn is None:
             return None
@@ -63,8 +67,12 @@ class Watchdog:
 
     def _watch_site(self, tenant_id: uuid.UUID, turn: Turn) -> int:
         """Look at one site; its Jira's troubles cost no other site anything."""
+        every = timedelta(seconds=self.runtime.settings.watch_seconds)
         with self.runtime.sessions.begin() as session:
             turns.keep(session, turn, now=self.runtime.now())
+            if stops.find(session, tenant_id) is not None:
+                return 0
+            turn = turn.after(stops.last_ended(session, tenant_id), every=every)
             jira = open_jira(session, self.runtime, tenant_id)
         rescued = 0
         self._adopt_conditions(tenant_id, jira)

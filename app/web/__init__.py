@@ -23,6 +23,7 @@ from app.web import (
     issuers,
     lifecycle,
     pages,
+    security_txt,
     triggered,
 )
 from app.web.destinations import destinations_page
@@ -68,6 +69,7 @@ class Served(NamedTuple):
 COMMON: Sequence[Row] = (
     (health.bp, guards.open_to_all, NO_PERMISSION),
     (issuers.bp, guards.open_to_all, NO_PERMISSION),
+    (security_txt.bp, guards.open_to_all, NO_PERMISSION),
     (downloads.fetched, guards.ticket, NO_PERMISSION),
     (listening.bp, guards.listener, NO_PERMISSION),
 )

@@ -19,6 +19,8 @@ METRICS = {
     "tenants_refusing": "Sites whose Jira accepts no call of ours",
     "tickets_held_overdue": "Tickets past the deadline of their hold at the last look",
     "rules_unsound": "Gates with a way out of their hold that is open to others",
+    "stopped": "1 while the operator has stopped everything",
+    "tenants_stopped": "Sites that the operator has stopped by themselves",
 }
 """What is told of `Counts`, each by the name of its member."""
 
@@ -34,7 +36,7 @@ def readyz() -> ResponseReturnValue:
     """Answer 200 while new calls can be recorded; 503 when not, or when stopping.
 
     The numbers change nothing about that: one site in trouble is no reason to send the
-    calls of all others elsewhere.
+    calls of all others elsewhere, and what is stopped is still heard and recorded.
     """
     if web().draining.is_set():
         return {"status": "stopping"}, 503

@@ -10,7 +10,7 @@ import uuid
 from flask import Blueprint, abort, jsonify
 from flask.typing import ResponseReturnValue
 
-from app import destinations, keys
+from app import destinations, keys, stops
 from app.tenants import Tenant
 from app.tokens import ours
 from app.web.context import runtime
@@ -64,10 +64,17 @@ def configuration(tenant_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.get("/jwks.json")
 def key_set(tenant_id: uuid.UUID) -> ResponseReturnValue:
-    """Hand out the public keys: next, active, and retiring ones of the last minutes."""
+    """Hand out the public keys: next, active, and retiring ones of the last minutes.
+
+    Attack (T14): a key that was stolen and revoked is in an older backup, not revoked.
+    Until the operator has said what becomes of its keys, a restored instance names
+    none: 503, and receivers go on with the set that they remember.
+    """
     _refuse_unknown(tenant_id)
     now = runtime().now()
     with runtime().sessions.begin() as session:
+        if stops.is_restored(session):
+            return {"error": "unavailable"}, 503
         found = keys.key_set(session, tenant_id, now=now)
     return jsonify({"keys": found}), {"Cache-Control": MAX_AGE}
 

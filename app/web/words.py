@@ -78,6 +78,7 @@ WHYS: Mapping[Why, str] = {
     Why.WRONG_HOLD: "The transition did not lead into the rule's hold.",
     Why.NEVER_HEARD: "Jira's call never came; the watchdog found the issue held.",
     Why.DEADLINE: "The issue was still held when its deadline was over.",
+    Why.RESTORED: "It was open in a backup, and the operator let it go no further.",
 }
 
 RUN_STATES: Mapping[RunState, Shown] = {

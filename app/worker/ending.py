@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app import audit, runs
+from app import audit, runs, stops
 from app.runs import Claim, RunState, StepClaim, StepState, Why
 from app.runtime import Runtime
 from app.tenants import State, Tenant
@@ -33,7 +33,8 @@ WAITS = End(is_open=True, waits=True)
 
 
 def refuse_if_gone(session: Session, claim: Claim) -> None:
-    """Send nothing more for a site that was uninstalled while we were at it."""
+    """Send nothing more for a site that was uninstalled, or stopped, meanwhile."""
+    stops.refuse_stopped(session, claim.tenant_id)
     tenant = session.get_one(Tenant, claim.tenant_id)
     if tenant.state is not State.ACTIVE:
         raise runs.TenantGoneError(tenant.state)

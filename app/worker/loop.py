@@ -4,17 +4,19 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from app import forge, runs, tenants
+from app import forge, runs, stops, tenants
 from app.destinations import Borrowed, Line
 from app.http import SendError
 from app.jira import ODD, Jira, JiraError, open_jira
 from app.rules.inventory import Inventory
 from app.runs import Claim, LostClaimError, TenantGoneError
 from app.runtime import Runtime
+from app.stops import StoppedError
 from app.worker import housekeeping, proving
 from app.worker.carrying import Carrying
 from app.worker.doors import Doors
@@ -26,13 +28,24 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
 """How often due runs are looked for without a wake-up: retries, and lost wake-ups."""
 
-HOUSEKEEPING = timedelta(hours=1)
+Work = Callable[[Runtime], Iterator[None]]
+"""Does something bit by bit, a transaction or two at a time."""
 
-SEALING = timedelta(minutes=5)
-"""How often events come under checkpoints: what is deleted before, nobody misses."""
 
-ERASING = timedelta(seconds=10)
-"""How often it is looked whether a person is to be forgotten."""
+class Chore(NamedTuple):
+    """What a worker does beside its runs, and how often."""
+
+    every: timedelta
+    work: Work
+
+
+CHORES = (
+    # What is deleted before it comes under a checkpoint, nobody misses.
+    Chore(timedelta(minutes=5), housekeeping.seal),
+    Chore(timedelta(hours=1), housekeeping.keep_house),
+    # Whether a person is to be forgotten.
+    Chore(timedelta(seconds=10), housekeeping.erase),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +106,11 @@ class Worker:
             carrying.carry_out()
         except TenantGoneError:
             carrying.end_without_tenant()
+        except StoppedError:
+            # What is under way was brought to its end; the next step waits.
+            with self.runtime.sessions.begin() as session:
+                runs.put_back(session, claim)
+            log.info("run=%s is laid down: stopped", claim.run_id)
         finally:
             self._note_refused_token(claim, jira)
 
@@ -136,26 +154,33 @@ class Worker:
             self._run()
 
     def _run(self) -> None:
-        kept_at = self.runtime.now() - HOUSEKEEPING
-        sealed_at = self.runtime.now() - SEALING
-        erased_at = self.runtime.now() - ERASING
+        due_at = dict.fromkeys(CHORES, self.runtime.now())
         while not self.stop.wait(SWEEP_SECONDS):
             try:
                 self.drain()
-                if self.runtime.now() - sealed_at >= SEALING:
-                    sealed_at = self.runtime.now()
-                    self._between_runs(housekeeping.seal)
-                if self.runtime.now() - kept_at >= HOUSEKEEPING:
-                    kept_at = self.runtime.now()
-                    self._between_runs(housekeeping.keep_house)
-                if self.runtime.now() - erased_at >= ERASING:
-                    erased_at = self.runtime.now()
-                    self._between_runs(housekeeping.erase)
+                self._do_chores(due_at)
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, so wait for it.
                 log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
 
-    def _between_runs(self, work: Callable[[Runtime], Iterator[None]]) -> None:
+    def _do_chores(self, due_at: dict[Chore, datetime]) -> None:
+        """Do what is due beside the runs, unless a backup waits for its operator.
+
+        He wants to find it whole. What people want forgotten is forgotten during any
+        other stop, too.
+        """
+        due = [chore for chore in CHORES if due_at[chore] <= self.runtime.now()]
+        if not due or self._is_restored():
+            return
+        for chore in due:
+            due_at[chore] = self.runtime.now() + chore.every
+            self._between_runs(chore.work)
+
+    def _is_restored(self) -> bool:
+        with self.runtime.sessions.begin() as session:
+            return stops.is_restored(session)
+
+    def _between_runs(self, work: Work) -> None:
         for _ in work(self.runtime):
             if self.stop.is_set():
                 return
@@ -163,8 +188,8 @@ class Worker:
 
     def keep_house(self) -> None:
         """Do all that is due in an hour, at once."""
-        for work in (housekeeping.seal, housekeeping.keep_house, housekeeping.erase):
-            for _ in work(self.runtime):
+        for chore in CHORES:
+            for _ in chore.work(self.runtime):
                 pass
 
     def rotate_keys(self) -> None:

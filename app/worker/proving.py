@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import jira, runs
+from app import jira, runs, stops
 from app.http import SendError
 from app.jira import JiraError, open_offered
 from app.queue import QueueError
@@ -38,7 +38,15 @@ class Prover:
     runtime: Runtime
 
     def prove(self) -> None:
-        """Try each candidate that is due, once, and drop those whose hour is over."""
+        """Try each candidate that is due, once, and drop those whose hour is over.
+
+        Also while the operator has stopped what is carried out: no ticket is touched,
+        and a secret whose hour goes by is lost. But a backup that waits for its
+        operator calls nobody (rule T14).
+        """
+        with self.runtime.sessions.begin() as session:
+            if stops.is_restored(session):
+                return
         self._drop_overdue()
         while (candidate_id := self._take()) is not None:
             try:

@@ -61,9 +61,9 @@ class Launcher:
 
     popen: subprocess.Popen[str]
 
-    def run(self, do: str, *, kill: Mapping[str, Any] | None = None) -> int:
+    def run(self, do: str, *, kill: Mapping[str, Any] | None = None, **job: Any) -> int:
         """Have a job done; return how its process ended."""
-        with self.starting(do, kill=kill) as started:
+        with self.starting(do, kill=kill, **job) as started:
             pass
         assert started.code is not None
         return started.code
@@ -75,9 +75,10 @@ class Launcher:
         *,
         kill: Mapping[str, Any] | None = None,
         end: signal.Signals | None = None,
+        **job: Any,
     ) -> Iterator[Started]:
         """Start a job; after the block send it a signal, and wait for its end."""
-        self._write({"do": do, "kill": kill})
+        self._write({"do": do, "kill": kill, **job})
         started = Started(self._read().get("port", 0))
         number = int(signal.SIGKILL)
         try:

@@ -25,7 +25,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from waitress.server import create_server
 
-from app import runs
+from app import resealing, runs
+from app.cli import sealing
+from app.crypto import Keyring
 from app.http import Network, Request, Response
 from app.runs import Run
 from app.runtime import Runtime, utc_now
@@ -149,6 +151,15 @@ def carry_once(runtime: Runtime, job: Job) -> None:
     Worker(runtime=runtime).drain()
 
 
+def reseal(runtime: Runtime, job: Job) -> None:
+    """Seal every secret anew with the job's key, a few at a time."""
+    resealing.BATCH = job["batch"]
+    ring = [job["key"], *runtime.settings.sealing_keys]
+    runtime = replace(runtime, keyring=Keyring.from_base64(ring))
+    for _ in sealing.reseal_all(runtime):
+        pass
+
+
 def serve(runtime: Runtime, job: Job) -> None:
     """Serve the web until killed, on the socket that the launcher listens on."""
     server = create_server(
@@ -160,6 +171,7 @@ def serve(runtime: Runtime, job: Job) -> None:
 DO: Mapping[str, Callable[[Runtime, Job], None]] = {
     "carry-on": carry_on,
     "carry-once": carry_once,
+    "reseal": reseal,
     "serve": serve,
 }
 

@@ -414,6 +414,8 @@ def test_readiness_tells_the_numbers_and_stays_ready(client: FlaskClient) -> Non
         "tenants_refusing": 1,
         "tickets_held_overdue": 3,
         "rules_unsound": 1,
+        "stopped": False,
+        "tenants_stopped": 0,
     }
 
 

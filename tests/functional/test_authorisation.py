@@ -117,6 +117,8 @@ EXPECTED: Mapping[str, Row] = {
     "GET /issuers/<tenant_id>/.well-known/openid-configuration": everybody(200),
     "GET /issuers/<tenant_id>/jwks.json": everybody(200),
     "GET /static/<version>/<name>": everybody(200),
+    # This operator named nobody whom to tell.
+    "GET /.well-known/security.txt": everybody(404),
     # By the listener's own proof; that answers a run that does not wait.
     "POST /listeners/<listener_id>": everybody(401),
     # Whoever has the ticket has the file, once; only an admin gets a ticket.

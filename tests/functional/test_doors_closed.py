@@ -96,6 +96,7 @@ def test_what_both_share_is_all_that_is_left_beside_forge(runtime: Runtime) -> N
     paths = {rule.rule for rule in app.url_map.iter_rules()}
     shared = {path for path in paths if not path.startswith("/forge/")}
     assert shared == {
+        "/.well-known/security.txt",
         "/healthz",
         "/readyz",
         "/metrics",

@@ -33,6 +33,7 @@ OPEN = {
     "health.metrics",  # guards itself: for this machine, or by its own bearer token
     "issuers.configuration",
     "issuers.key_set",
+    "security_txt.security_txt",
     "static",
     "tickets.fetch",  # 404 without a ticket; test_downloads has its own matrix
 }

@@ -9,9 +9,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+import sqlalchemy as sa
 
 from app import web
 from app.connect import descriptor
+from app.db import Base
+from app.resealing import PLACES
 from app.runtime import Runtime
 from app.settings import PREFIX, Settings
 from bench.writing import COLUMNS
@@ -176,3 +179,19 @@ def test_benchmarks_history_fills_what_its_tables_demand() -> None:
         columns = table.__table__.c
         needed = {each.name for each in columns if not each.nullable}
         assert needed <= set(names) <= {each.name for each in columns}, table
+
+
+def test_every_column_of_ciphertext_is_resealed() -> None:
+    """What is not on the list stays on the old key, and is lost with it.
+
+    `Sealed` is the one thing that is stored as bytes (app/db.py).
+    """
+    found = {
+        (table.name, column.name)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, sa.LargeBinary)
+    }
+
+    assert found
+    assert {(each.table.__tablename__, each.column) for each in PLACES} == found

@@ -158,3 +158,18 @@ def call() -> runs.Call:
         unverified_hint={},
         webhook_id=None,
     )
+
+
+def test_claim_asks_once_what_is_stopped_and_reads_no_run_that_is_not_due(
+    sessions: sessionmaker[Session], asked: list[Statement]
+) -> None:
+    """Not once for each due run: after a long stop there are many."""
+    with sessions.begin() as session:
+        runs.claim(session, now=THEN)
+    with sessions.kw["bind"].connect() as connection:
+        statement, parameters = asked[0]
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        plan = [row[3] for row in rows]
+
+    assert plan[0] == "SEARCH run USING INDEX ix_run_due_at (due_at<?)"
+    assert not [row for row in plan if "CORRELATED" in row]

@@ -40,6 +40,12 @@ OFFERED = OfferedSecret(
 
 WORST_FIRST: tuple[tuple[dict[str, object], str, str, str | None], ...] = (
     (
+        {"halted_since": NOW, "halted_because": "The disk is full."},
+        "The operator has stopped Countersign for this site.",
+        "warning",
+        None,
+    ),
+    (
         {"refuses_since": NOW, "refuses_because": "Jira answered 401."},
         "Jira accepts no call of Countersign's.",
         "danger",

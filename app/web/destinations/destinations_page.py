@@ -23,6 +23,7 @@ from app.destinations import (
 from app.keys import NoKeyError
 from app.listeners import NoSuchListenerError
 from app.rules import Problem
+from app.stops import StoppedError
 from app.web import bodies
 from app.web.changes import change_now, once
 from app.web.context import caller, runtime, web
@@ -216,6 +217,11 @@ def _no_listener(_: NoSuchListenerError) -> ResponseReturnValue:
 @bp.errorhandler(TooManyTestsError)
 def _too_many(_: TooManyTestsError) -> ResponseReturnValue:
     return {"error": "too-many", "message": "Ten tests a minute: wait a little"}, 429
+
+
+@bp.errorhandler(StoppedError)
+def _stopped(_: StoppedError) -> ResponseReturnValue:
+    return _conflict("The operator has stopped Countersign: nothing is sent meanwhile")
 
 
 @bp.errorhandler(NoKeyError)

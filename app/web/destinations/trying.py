@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import destinations
+from app import destinations, stops
 from app.db import new_id
 from app.destinations import (
     AnyTarget,
@@ -92,8 +92,8 @@ def send(destination_id: uuid.UUID) -> Tried:
 
     The subject of an event's token ends in `:test` (rule T7), so no receiver takes it
     for a deployment; a kind that would begin one has a question instead. Raise
-    `NoSuchDestinationError`, `NoKeyError`, `TooManyTestsError`, or `BusyError` while
-    there is no room to ask.
+    `NoSuchDestinationError`, `NoKeyError`, `TooManyTestsError`, `StoppedError`, or
+    `BusyError` while there is no room to ask.
     """
     with web().asking.place(caller().tenant_id):
         with runtime().sessions.begin() as session:
@@ -123,6 +123,7 @@ def _prepare(session: Session, destination_id: uuid.UUID) -> _Trial:
     """Make ready what is tried, and write down who had a token made."""
     now, base_url = runtime().now(), runtime().settings.base_url
     destination = destinations.get(session, caller().tenant_id, destination_id)
+    stops.refuse_stopped(session, caller().tenant_id)
     if not web().trials.admit(destination_id, now=now):
         raise TooManyTestsError(destination_id)
     connector = connector_of(destination.kind)

@@ -26,6 +26,11 @@ def _run(state: RunState) -> Told:
     return Told(f"Run {named.words.lower()}", named.tone, said.ended(state))
 
 
+STOPPED = (
+    "The operator stopped Countersign for this site: calls are verified and recorded,"
+    " nothing is carried out."
+)
+
 KINDS: Mapping[Kind, Told] = {
     Kind.VERIFICATION_ACCEPTED: Told("Verified", "success", said.accepted),
     Kind.VERIFICATION_HELD: Told("Stored", "information", said.held),
@@ -135,6 +140,10 @@ KINDS: Mapping[Kind, Told] = {
     ),
     Kind.JIRA_ACCEPTS_US: Told(
         "Jira accepts us", "success", "Jira accepts Countersign's calls again."
+    ),
+    Kind.STOPPED: Told("Stopped", "warning", said.because(STOPPED)),
+    Kind.RESUMED: Told(
+        "Resumed", "success", "The operator let Countersign go on for this site."
     ),
     Kind.DESTINATION_CREATED: Told(
         "Destination added", "information", "The destination “{name}” was added."

@@ -8,10 +8,11 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app import audit, figures, forge, runs, vault
+from app import audit, figures, forge, runs, stops, vault
 from app.audit import Claims, Event, Kind
 from app.figures import Figures
 from app.runs import ListedRun, RunState
+from app.stops import Standing
 from app.tenants import Tenant
 from app.vault import Age
 from app.web import words
@@ -85,6 +86,8 @@ class Overview:
     """One site at one moment."""
 
     connection: Connection
+    stop: Standing | None
+    """By which the operator holds it, or everything."""
     watch: Watch
     hours: Sequence[Figures]
     """At least those of the last day, up to the present one."""
@@ -141,12 +144,14 @@ def read(
     shows and the present hour, however much the site has behind it.
     """
     tenant_id, since = person.tenant_id, window.begins_at(now)
-    looked_at = attention.last_look(session)
+    looked_at, stop = attention.last_look(session), stops.find(session, tenant_id)
+    is_late = attention.is_late(looked_at, every=every, now=now)
     return Overview(
         connection=_connection(session, person, now),
+        stop=stop,
         watch=Watch(
             looked_at=looked_at,
-            is_late=attention.is_late(looked_at, every=every, now=now),
+            is_late=is_late and stop is None,
             rescues=attention.rescues(session, tenant_id, since=since),
             rules=attention.rules(session, tenant_id),
         ),
@@ -185,12 +190,14 @@ def _lent(session: Session, tenant: Tenant) -> Lent | None:
 
 
 def _state(overview: Overview) -> State:
-    connection, watch = overview.connection, overview.watch
+    connection, watch, stop = overview.connection, overview.watch, overview.stop
     day = figures.merged(overview.hours[-DAY.bars :])
     return State(
         site=connection.site,
         refuses_since=connection.refuses_since,
         refuses_because=words.sentence(connection.refuses_because or ""),
+        halted_since=stop.stopped_at if stop else None,
+        halted_because=words.sentence(stop.why) if stop else "",
         late_since=watch.looked_at if watch.is_late else None,
         overdue=sum(rule.overdue for rule in watch.rules),
         offered=connection.offered,

@@ -38,6 +38,9 @@ class State:
     site: str
     refuses_since: datetime | None = None
     refuses_because: str = ""
+    halted_since: datetime | None = None
+    """Since when the operator has everything, or this site, stopped."""
+    halted_because: str = ""
     late_since: datetime | None = None
     """When the watchdog looked last, if that is too long ago."""
     overdue: int = 0
@@ -76,6 +79,19 @@ def health(state: State) -> Health:
         if found := judge(state):
             return found
     return _working(state)
+
+
+def _halted(state: State) -> Health | None:
+    if state.halted_since is None:
+        return None
+    return Health(
+        sentence="The operator has stopped Countersign for this site.",
+        tone="warning",
+        detail="Calls are still verified, recorded and answered; what they are to set"
+        " off waits until the operator lets it go on, and then follows in its order."
+        f" {state.halted_because}".rstrip(),
+        since=state.halted_since,
+    )
 
 
 def _refused_by_jira(state: State) -> Health | None:
@@ -254,6 +270,7 @@ def _working(state: State) -> Health:
 
 
 _WORST_FIRST: Sequence[Callable[[State], Health | None]] = (
+    _halted,
     _refused_by_jira,
     _not_watched,
     _overdue,
