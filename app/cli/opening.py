@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from alembic.config import Config
 
+from app.cli.lines import OneLine, Sparing
 from app.queue import TroubleFilter
 from app.runtime import Runtime
 from app.settings import Settings, SettingsError
@@ -29,11 +30,9 @@ def runtime() -> Runtime:
     chosen = settings()
     handler = logging.StreamHandler()
     handler.addFilter(TroubleFilter())
-    logging.basicConfig(
-        handlers=[handler],
-        level=chosen.log_level,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    handler.addFilter(Sparing())
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=chosen.log_level)
     logging.getLogger("huey").setLevel(logging.WARNING)
     return Runtime.build(chosen)
 
