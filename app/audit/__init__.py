@@ -4,7 +4,7 @@
 `reading` finds it again; `pruning` forgets it.
 """
 
-from app.audit.kinds import CALLS, KINDS_OF, REFUSALS, Group, Kind
+from app.audit.kinds import CALLS, KINDS_OF, LEFT_OUT, REFUSALS, Group, Kind
 from app.audit.pruning import prune
 from app.audit.reading import (
     CANDIDATES,
@@ -15,6 +15,7 @@ from app.audit.reading import (
     claims_of,
     find,
     find_latest,
+    left_out,
     page,
 )
 from app.audit.recording import (
@@ -22,6 +23,7 @@ from app.audit.recording import (
     Change,
     prune_unproven,
     record,
+    record_left_out,
     record_unproven,
 )
 from app.audit.tables import FIELD_LIMIT, AuditEvent, Value, canonical
@@ -31,6 +33,7 @@ __all__ = [
     "CANDIDATES",
     "FIELD_LIMIT",
     "KINDS_OF",
+    "LEFT_OUT",
     "REFUSALS",
     "UNPROVEN_LIMIT",
     "AuditEvent",
@@ -46,9 +49,11 @@ __all__ = [
     "claims_of",
     "find",
     "find_latest",
+    "left_out",
     "page",
     "prune",
     "prune_unproven",
     "record",
+    "record_left_out",
     "record_unproven",
 ]

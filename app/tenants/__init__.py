@@ -1,7 +1,8 @@
 """The Jira sites that installed us: who they are, and when they may call.
 
 `tables` says what is stored; `installing` and `standing` what happens to a tenant;
-`sites` where it may be; `reaching` whether its Jira accepts our calls.
+`switching` what Jira says of us; `sites` where it may be; `reaching` whether its Jira
+accepts our calls.
 """
 
 from app.tenants.installing import (
@@ -29,6 +30,7 @@ from app.tenants.standing import (
     refuse_unless_active,
     supersede,
 )
+from app.tenants.switching import switch
 from app.tenants.tables import Door, LifecycleToken, State, Tenant, TenantIdentity
 
 __all__ = [
@@ -61,5 +63,6 @@ __all__ = [
     "refuse_inactive",
     "refuse_unless_active",
     "supersede",
+    "switch",
     "uninstall",
 ]

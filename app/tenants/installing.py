@@ -51,6 +51,8 @@ def install(
     if tenant and _seen(session, verified, body.fingerprint):
         return tenant
     if tenant and verified.issued_at < tenant.lifecycle_at:
+        # Attack: it comes again and again, and is a line of the history each time.
+        _remember(session, tenant, body.fingerprint, verified)
         standing.note(session, tenant, "install-too-late", now=now)
         return tenant
     tenant = tenant or _create(session, body, now=now)
@@ -95,6 +97,7 @@ def uninstall(
         return tenant
     if verified.issued_at < tenant.lifecycle_at:
         # Uninstalls and installs travel independently ("Lifecycle", Connect).
+        _remember(session, tenant, "", verified)
         standing.note(session, tenant, "uninstall-too-late", now=now)
         return tenant
     tenant.lifecycle_at = verified.issued_at

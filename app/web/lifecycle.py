@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
-from app import audit, tenants
+from app import tenants
 from app.crypto import Secret
 from app.tenants import Installed, State, Tenant
 from app.tokens.checks import Reason, Refused, Verified
@@ -129,9 +129,11 @@ def _display_url(value: object) -> str | None:
 
 def _note(*, is_enabled: bool) -> ResponseReturnValue:
     now = runtime().now()
+    tenant_id, verified = caller().tenant_id, caller().verified
     with runtime().sessions.begin() as session:
-        session.get_one(Tenant, caller().tenant_id).enabled = is_enabled
-        kind = "enabled" if is_enabled else "disabled"
-        audit.record(session, caller().tenant_id, kind, actor="jira", now=now)
-    log.info("%s tenant=%s", kind, caller().tenant_id)
+        is_new = tenants.switch(
+            session, tenant_id, verified, is_enabled=is_enabled, now=now
+        )
+    if is_new:
+        log.info("%s tenant=%s", "enabled" if is_enabled else "disabled", tenant_id)
     return "", 204

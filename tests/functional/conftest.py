@@ -42,7 +42,8 @@ ONE_DATABASE = frozenset(
     f"test_{name}.py"
     for name in (
         # who is let in, and what is answered to whom
-        *("authorisation", "doors_closed", "forge_pages", "fuzz", "listening"),
+        *("authorisation", "doors_closed", "floods", "forge_pages", "fuzz"),
+        *("listening", "scanner", "server"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
