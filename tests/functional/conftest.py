@@ -1,6 +1,7 @@
 """The add-on and a Jira in one process, on a real database, under one clock."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from app.settings import Settings
 from app.worker import Worker
 from sandbox import Jira
 from sandbox.github import GitHub
-from tests import lending
+from tests import canaries, lending
 from tests.functional.building import open_github
 from tests.functional.fakes import Clock, Wire, call
 from tests.measuring import SECOND
@@ -109,6 +110,22 @@ def sessions(all_sessions: sessionmaker[Session]) -> sessionmaker[Session]:
 def lent_key_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make no key pair that a test before has made: each takes a tenth of a second."""
     monkeypatch.setattr(changing, "make_key_pair", lending.key_pairs())
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_log(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Whatever a test is about: what it had the product log tells no secret."""
+    yield
+    form = logging.Formatter()
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    said = {"log": "\n".join(map(form.format, records)).encode()}
+    known: dict[str, str | bytes] = {"encryption key": KEY}
+    made = request.node.funcargs.get("jira")  # it is torn down by now
+    if isinstance(made, Jira):
+        known["shared secret"] = made.site.shared_secret
+    assert canaries.leaks(known, said) + canaries.tokens(said) == []
 
 
 def _empty(session: Session) -> None:

@@ -146,19 +146,20 @@ def test_t0a_slow_host_keeps_no_more_than_two_threads(
 ) -> None:
     """Attack: made-up key ids while the host is slow, until every thread waits."""
     seen: list[str] = []
+    slow_keys: list[InstallKeys] = []
 
     class Slow(Network):
         def send(self, request: Request) -> Response:
             # The next one comes before this one is answered.
             seen.append(request.url)
             with contextlib.suppress(KeysAwayError):
-                keys.get(f"next-{len(seen)}", for_tenant=for_tenant)
+                slow_keys[0].get(f"next-{len(seen)}", for_tenant=for_tenant)
             if len(seen) == 2:
-                keys.get("of-the-others", for_tenant=not for_tenant)
+                slow_keys[0].get("of-the-others", for_tenant=not for_tenant)
             return super().send(request)
 
-    slow = Slow()
-    keys = InstallKeys(url="https://keys.example", http=slow, now=network.now)
+    keys = InstallKeys(url="https://keys.example", http=Slow(), now=network.now)
+    slow_keys.append(keys)
 
     assert keys.get("first", for_tenant=for_tenant) == PEM.decode()
 
