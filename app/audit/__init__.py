@@ -4,7 +4,7 @@
 `reading` finds it again. `app/checkpoints/` proves what was recorded, and forgets it.
 """
 
-from app.audit.kinds import CALLS, KINDS_OF, REFUSALS, Group, Kind
+from app.audit.kinds import CALLS, KINDS_OF, LEFT_OUT, REFUSALS, Group, Kind
 from app.audit.reading import (
     CANDIDATES,
     Claims,
@@ -14,6 +14,7 @@ from app.audit.reading import (
     claims_of,
     find,
     find_latest,
+    left_out,
     page,
 )
 from app.audit.recording import (
@@ -21,6 +22,7 @@ from app.audit.recording import (
     Change,
     prune_unproven,
     record,
+    record_left_out,
     record_unproven,
 )
 from app.audit.tables import FIELD_LIMIT, AuditEvent, Value, canonical
@@ -30,6 +32,7 @@ __all__ = [
     "CANDIDATES",
     "FIELD_LIMIT",
     "KINDS_OF",
+    "LEFT_OUT",
     "REFUSALS",
     "UNPROVEN_LIMIT",
     "AuditEvent",
@@ -45,8 +48,10 @@ __all__ = [
     "claims_of",
     "find",
     "find_latest",
+    "left_out",
     "page",
     "prune_unproven",
     "record",
+    "record_left_out",
     "record_unproven",
 ]

@@ -17,6 +17,9 @@ class Kind(StrEnum):
     VERIFICATION_DUPLICATE = "verification-duplicate"
     VERIFICATION_REFUSED = "verification-refused"
     PERMISSION_REFUSED = "permission-refused"
+    DUPLICATES_LEFT_OUT = "duplicates-left-out"
+    REFUSALS_LEFT_OUT = "refusals-left-out"
+    PEOPLE_LEFT_OUT = "people-left-out"
 
     # what runs did
     RUN_SUCCEEDED = "run-succeeded"
@@ -113,6 +116,9 @@ _GROUPS = {
     Kind.VERIFICATION_DUPLICATE: Group.DUPLICATE,
     Kind.VERIFICATION_REFUSED: Group.REFUSED,
     Kind.PERMISSION_REFUSED: Group.PEOPLE,
+    Kind.DUPLICATES_LEFT_OUT: Group.DUPLICATE,
+    Kind.REFUSALS_LEFT_OUT: Group.REFUSED,
+    Kind.PEOPLE_LEFT_OUT: Group.PEOPLE,
     Kind.RUN_SUCCEEDED: Group.RUNS,
     Kind.RUN_FAILED: Group.RUNS,
     Kind.RUN_SKIPPED: Group.RUNS,
@@ -141,5 +147,17 @@ CALLS = (
 )
 """Kinds that say which door a call came to."""
 
-REFUSALS = (Kind.VERIFICATION_REFUSED, Kind.PERMISSION_REFUSED)
+REFUSALS = (
+    Kind.VERIFICATION_REFUSED,
+    Kind.PERMISSION_REFUSED,
+    Kind.REFUSALS_LEFT_OUT,
+    Kind.PEOPLE_LEFT_OUT,
+)
 """Kinds that carry a reason code."""
+
+LEFT_OUT: Mapping[Kind, Kind] = {
+    Kind.VERIFICATION_DUPLICATE: Kind.DUPLICATES_LEFT_OUT,
+    Kind.VERIFICATION_REFUSED: Kind.REFUSALS_LEFT_OUT,
+    Kind.PERMISSION_REFUSED: Kind.PEOPLE_LEFT_OUT,
+}
+"""What counts, in its fact `count`, those of a kind that were not written (T13)."""

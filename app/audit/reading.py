@@ -42,7 +42,7 @@ class Claims:
     """Refused calls that claim to be from a site, and that nothing proves to be."""
 
     count: int
-    """Of those still kept; limits and pruning forget others (rule T13)."""
+    """With those that were only counted; pruning forgets the oldest (rule T13)."""
     sample: Sequence[Event]
 
 
@@ -129,18 +129,27 @@ def claims_of(session: Session, claimed_issuer: str, *, limit: int) -> Claims:
         AuditEvent.tenant_id.is_(None),
         AuditEvent.claimed_issuer == clean(claimed_issuer),
     )
-    count = sa.select(sa.func.count()).select_from(AuditEvent).where(*claimed)
+    written = AuditEvent.kind == Kind.VERIFICATION_REFUSED.value
+    count = sa.select(sa.func.count()).select_from(AuditEvent).where(*claimed, written)
+    counted = sa.select(AuditEvent).where(*claimed, ~written)
     newest = (
         sa.select(AuditEvent)
-        .where(*claimed)
+        .where(*claimed, written)
         # By the index, in its order: by id alone SQLite reads every site's events.
         .order_by(AuditEvent.claimed_issuer.desc(), AuditEvent.id.desc())
         .limit(limit)
     )
     return Claims(
-        count=session.scalar(count) or 0,
+        count=(session.scalar(count) or 0)
+        + sum(map(left_out, session.scalars(counted))),
         sample=tuple(map(_event, session.scalars(newest))),
     )
+
+
+def left_out(row: AuditEvent) -> int:
+    """Return how many calls an event counts that were not written themselves."""
+    count = row.facts.get("count")
+    return count if isinstance(count, int) else 0
 
 
 def _kinds(wanted: Wanted) -> tuple[Kind, ...] | None:

@@ -1,6 +1,7 @@
 """Appends to the history: a tenant's, or the operator's of what nobody proved."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,7 +52,11 @@ def record(
 
 
 def record_unproven(
-    session: Session, *, claimed_issuer: str, now: datetime, **detail: Value
+    session: Session,
+    *,
+    claimed_issuer: str,
+    now: datetime,
+    **detail: Value,
 ) -> None:
     """Append a refusal that proves nothing, outside every tenant's history.
 
@@ -65,6 +70,28 @@ def record_unproven(
             claimed_issuer=clean(claimed_issuer),
             kind=Kind.VERIFICATION_REFUSED.value,
             actor="unproven",
+            happened_at=now,
+            detail=canonical(detail),
+        )
+    )
+
+
+def record_left_out(
+    session: Session,
+    kind: Kind,
+    detail: Mapping[str, Value],
+    *,
+    claimed_issuer: str,
+    now: datetime,
+) -> None:
+    """Append beside unproven refusals how many like them were only counted (T13)."""
+    session.add(
+        AuditEvent(
+            id=new_id(now),
+            tenant_id=None,
+            claimed_issuer=clean(claimed_issuer),
+            kind=kind.value,
+            actor="countersign",
             happened_at=now,
             detail=canonical(detail),
         )

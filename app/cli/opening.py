@@ -10,6 +10,7 @@ import click
 from alembic.config import Config
 from sqlalchemy.orm import Session
 
+from app.cli.lines import OneLine, Sparing
 from app.queue import TroubleFilter
 from app.runtime import Runtime
 from app.settings import Settings, SettingsError
@@ -34,11 +35,9 @@ def runtime() -> Runtime:
     chosen = settings()
     handler = logging.StreamHandler()
     handler.addFilter(TroubleFilter())
-    logging.basicConfig(
-        handlers=[handler],
-        level=chosen.log_level,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    handler.addFilter(Sparing())
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=chosen.log_level)
     logging.getLogger("huey").setLevel(logging.WARNING)
     for caution in chosen.cautions:
         log.warning("%s", caution)

@@ -10,20 +10,16 @@ from contextlib import contextmanager
 from types import FrameType
 
 import click
-from waitress.server import create_server
 
 from app import stops
 from app.cli import opening
 from app.watchdog import Watchdog, scheduled
-from app.web import MAX_BODY, create_app
+from app.web import create_app, left_out, server
 from app.web.context import KEY
 from app.worker import Worker
 
 STOP_SECONDS = 10
 """How long a child may take to stop before it is killed."""
-
-CONNECTIONS = 1000
-"""Sockets that may be open: two hundred slow clients must not keep others out."""
 
 
 @click.command()
@@ -80,20 +76,8 @@ def prune() -> None:
 def _serve_web() -> None:
     runtime = opening.runtime()
     flask = create_app(runtime)
-    host, _, port = runtime.settings.listen.rpartition(":")
-    server = create_server(
-        flask,
-        host=host,
-        port=int(port),
-        threads=runtime.settings.web_threads,
-        connection_limit=CONNECTIONS,
-        # select() cannot hold a thousand sockets; and who says nothing is let go.
-        asyncore_use_poll=True,
-        channel_timeout=30,
-        cleanup_interval=10,
-        max_request_body_size=2 * MAX_BODY,
-        ident="",
-    )
+    settings = runtime.settings
+    serving = server.create(flask, listen=settings.listen, threads=settings.web_threads)
 
     def close(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -103,7 +87,8 @@ def _serve_web() -> None:
 
     signal.signal(signal.SIGTERM, close)
     signal.signal(signal.SIGINT, close)
-    server.run()
+    serving.run()
+    left_out.write(flask.extensions[KEY])
 
 
 @contextmanager

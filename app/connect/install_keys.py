@@ -32,6 +32,14 @@ class KeysAwayError(Exception):
     """Whether there is such a key cannot be said now; it proves nothing either way."""
 
 
+def _of_two() -> threading.BoundedSemaphore:
+    """Return places for fetches at one time.
+
+    Attack: made-up key ids, and a host that answers slowly, keep every thread.
+    """
+    return threading.BoundedSemaphore(2)
+
+
 @dataclass(kw_only=True)
 class InstallKeys:
     """`get` a public key (PEM) by a `kid` that `tokens.connect.key_id` let through.
@@ -46,6 +54,9 @@ class InstallKeys:
     _failures: OrderedDict[str, datetime] = field(default_factory=OrderedDict)
     _fetches: deque[datetime] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _places: threading.BoundedSemaphore = field(default_factory=_of_two)
+    _reserved: threading.BoundedSemaphore = field(default_factory=_of_two)
+    """Places of those who claim to be from a site that we know."""
 
     def get(self, key_id: str, *, for_tenant: bool = False) -> str:
         """Return the key; raise `Refused` if there is none.
@@ -57,6 +68,16 @@ class InstallKeys:
             if key := self._keys.get(key_id):
                 self._keys.move_to_end(key_id)
                 return key
+        places = self._reserved if for_tenant else self._places
+        if not places.acquire(blocking=False):
+            raise KeysAwayError("other keys are being fetched")
+        try:
+            return self._learn(key_id, for_tenant=for_tenant)
+        finally:
+            places.release()
+
+    def _learn(self, key_id: str, *, for_tenant: bool) -> str:
+        with self._lock:
             self._spend(key_id, for_tenant=for_tenant)
         try:
             key = self._fetch(key_id)

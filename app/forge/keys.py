@@ -20,6 +20,9 @@ KEPT_IF_AWAY = timedelta(hours=24)
 PAUSE = timedelta(seconds=30)
 """How often, at most, the host is asked because a key was not found."""
 
+AT_ONCE = 2
+"""Threads that may be here for a key that is not at hand."""
+
 _LARGEST = 128 * 1024
 _OK = 200
 
@@ -42,6 +45,9 @@ class ForgeKeys:
     _read_at: datetime | None = None
     _asked_at: datetime | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _places: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(AT_ONCE)
+    )
 
     def get(self, key_id: str) -> forge.Key:
         """Return the key; raise `Refused` if the set has none of this name.
@@ -53,7 +59,19 @@ class ForgeKeys:
         if known is not None and self._is_fresh(now, KEPT):
             # Attack: made-up names keep the lock busy; who has a good one waits not.
             return known
-        with self._lock:  # one thread asks, the others wait for its answer
+        # Attack: made-up names, and a host that answers slowly, have every thread wait
+        # here. One asks, one waits for its answer; the others are told to come again.
+        if not self._places.acquire(blocking=False):
+            if known is not None and self._is_fresh(now, KEPT_IF_AWAY):
+                return known
+            raise ForgeKeysAwayError("the key set is being read")
+        try:
+            return self._find(key_id, now)
+        finally:
+            self._places.release()
+
+    def _find(self, key_id: str, now: datetime) -> forge.Key:
+        with self._lock:
             if not self._is_fresh(now, KEPT) or key_id not in self._keys:
                 self._refresh(now)
             if not self._is_fresh(now, KEPT_IF_AWAY):

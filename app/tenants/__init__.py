@@ -2,7 +2,8 @@
 
 `tables` says what is stored; `installing` and `standing` what happens to a tenant;
 `candidates` keeps what a re-install offers and `promoting` makes it the site's, once it
-is proven; `sites` where it may be; `reaching` whether its Jira accepts our calls.
+is proven; `switching` what Jira says of us; `sites` where it may be; `reaching` whether
+its Jira accepts our calls.
 """
 
 from app.tenants import candidates, promoting
@@ -34,6 +35,7 @@ from app.tenants.standing import (
     refuse_unless_active,
     supersede,
 )
+from app.tenants.switching import switch
 from app.tenants.tables import Door, LifecycleToken, State, Tenant, TenantIdentity
 
 __all__ = [
@@ -71,5 +73,6 @@ __all__ = [
     "refuse_inactive",
     "refuse_unless_active",
     "supersede",
+    "switch",
     "uninstall",
 ]

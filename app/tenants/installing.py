@@ -88,6 +88,8 @@ def install(
     if tenant and _seen(session, verified, body.fingerprint):
         return Installation(tenant=tenant, effect=Effect.NONE)
     if tenant and verified.issued_at < tenant.lifecycle_at:
+        # Attack: it comes again and again, and is a line of the history each time.
+        _remember(session, tenant, body.fingerprint, verified)
         standing.note(session, tenant, "install-too-late", now=now)
         return Installation(tenant=tenant, effect=Effect.NONE)
     if tenant and tenant.state is State.ACTIVE:
@@ -182,6 +184,7 @@ def uninstall(
         return Installation(tenant=tenant, effect=Effect.NONE)
     if verified.issued_at < tenant.lifecycle_at:
         # Uninstalls and installs travel independently ("Lifecycle", Connect).
+        _remember(session, tenant, "", verified)
         standing.note(session, tenant, "uninstall-too-late", now=now)
         return Installation(tenant=tenant, effect=Effect.NONE)
     tenant.lifecycle_at = verified.issued_at

@@ -114,7 +114,7 @@ class TenantIdentity(Base):
 
 
 class LifecycleToken(Base):
-    """An install or uninstall token that was applied, remembered until it expires."""
+    """A lifecycle token that was heard, remembered until it expires."""
 
     __tablename__ = "lifecycle_token"
 

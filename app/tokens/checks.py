@@ -18,6 +18,9 @@ LEEWAY = timedelta(seconds=30)
 MAX_LIFETIME = timedelta(hours=1)
 """The longest `exp - iat` that we accept from Jira."""
 
+OLD = timedelta(hours=1)
+"""How long after its end a token still proves who may have sent it."""
+
 MAX_SIZE = 8 * 1024
 """Bytes of a token. Jira's have about 500; more is somebody's experiment."""
 
@@ -224,6 +227,20 @@ def check_times(
     if max(starts) > seconds + leeway:
         early = max(starts) - seconds
         raise Refused(Reason.FROM_FUTURE, f"early by {early:.0f} s: check the clocks")
+
+
+def refuse_old(claims: Mapping[str, Any], *, now: datetime) -> None:
+    """Refuse what expired long ago, as something that nobody proves (rule T13).
+
+    Attack: who captured one token sends it for years. Its signature is good, and says
+    nothing of who sends it today. Clocks that differ by less are the tenant's to see.
+    """
+    expires = claims.get("exp")
+    if isinstance(expires, bool) or not isinstance(expires, int | float):
+        return  # what follows says so, better
+    late = now.timestamp() - expires
+    if late >= OLD.total_seconds():
+        raise Refused(Reason.EXPIRED, f"expired by {late:.0f} s: check the clocks")
 
 
 def check_audience(claims: Mapping[str, Any], accepted: frozenset[str]) -> None:

@@ -67,6 +67,7 @@ def verify_url_bound(
     replay of his own token, and may be shown to him as such (`Refused.proven`).
     """
     generation = _signed_by(token, secrets)
+    checks.refuse_old(token.claims, now=now)
     with checks.proven():
         _check_binding(token, hashes)
         checks.check_times(token.claims, now=now, longest=checks.MAX_LIFETIME)
@@ -81,6 +82,7 @@ def verify_context(
     It binds no URL, so it opens only routes that ask for it (CVE-2021-26073).
     """
     generation = _signed_by(token, secrets)
+    checks.refuse_old(token.claims, now=now)
     with checks.proven():
         if not checks.same(checks.text_claim(token.claims, "qsh"), CONTEXT_QSH):
             raise Refused(Reason.WRONG_FAMILY, "a URL-bound token")

@@ -118,6 +118,7 @@ def verify(
     if not checks.check_signature(token, key.jwk, key.algorithm):
         raise Refused(Reason.BAD_SIGNATURE)
     _check_identity(token, expected)
+    checks.refuse_old(token.claims, now=now)
     with checks.proven():
         _check(token, expected, body=body, now=now)
         return _heard(token, expected)
@@ -134,6 +135,7 @@ def verify_secret(
     """Judge a token that was signed with one of the secrets we share."""
     checks.pin_algorithm(token, SECRET_ALGORITHM)
     generation = _signed_by(token, secrets)
+    checks.refuse_old(token.claims, now=now)
     with checks.proven():
         _check_identity(token, expected)
         _check(token, expected, body=body, now=now)

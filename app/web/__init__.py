@@ -21,9 +21,11 @@ from app.web import (
     health,
     issue_panel,
     issuers,
+    left_out,
     lifecycle,
     pages,
     security_txt,
+    server,
     triggered,
 )
 from app.web.destinations import destinations_page
@@ -41,9 +43,6 @@ from app.web.runs import replays, runs_page
 from app.web.settings import personal_page, settings_page
 
 ROOT = Path(__file__).parents[2]
-MAX_BODY = 1024 * 1024
-"""Bytes of a request body; Jira's calls have a few thousand."""
-
 Row = tuple[Blueprint, Guard, str]
 
 
@@ -125,7 +124,7 @@ def served(settings: Settings) -> Iterator[Served]:
 def create_app(runtime: Runtime) -> Flask:
     """Wire the web edge over the process's runtime."""
     flask = Flask("app", template_folder=str(ROOT / "templates"), static_folder=None)
-    flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    flask.config["MAX_CONTENT_LENGTH"] = server.MAX_BODY
     # A redirect to a tidier URL would break a signed call (docs/design.md, Doors).
     flask.url_map.merge_slashes = False
     flask.url_map.strict_slashes = False
@@ -145,6 +144,7 @@ def create_app(runtime: Runtime) -> Flask:
     )
     errors.init_app(flask)
     headers.init_app(flask)
+    left_out.init_app(flask)
     if prefix := runtime.settings.base_path:
         # Nothing is served outside the prefix: what Jira signs is relative to it.
         nowhere = Flask("nowhere", static_folder=None)

@@ -16,9 +16,11 @@ from app.runtime import Runtime
 from app.tenants import Door
 from app.tokens.checks import Verified
 from app.under_way import UnderWay
+from app.web.limits import Limits
 from app.web.permissions import Permissions, Person
 from app.web.refusals import Refusals
 from app.web.site_names import SiteNames
+from app.web.token_uses import TokenUses
 from app.web.trials import Trials
 
 KEY = "countersign"
@@ -33,8 +35,10 @@ class Web:
     forge_keys: ForgeKeys
     key_sets: KeySets
     permissions: Permissions
+    limits: Limits
     refusals: Refusals
     site_names: SiteNames
+    token_uses: TokenUses
     trials: Trials
     inventory: Inventory = field(default_factory=Inventory)
     """Which rules Jira has, for people who look; workers have their own."""
@@ -77,7 +81,7 @@ class Caller:
 
 
 def init_app(flask: Flask, runtime: Runtime) -> None:
-    settings = runtime.settings
+    settings, limits = runtime.settings, Limits()
     flask.extensions[KEY] = Web(
         runtime=runtime,
         install_keys=InstallKeys(
@@ -88,8 +92,10 @@ def init_app(flask: Flask, runtime: Runtime) -> None:
         ),
         key_sets=KeySets(http=runtime.http, now=runtime.now),
         permissions=Permissions(runtime),
-        refusals=Refusals(runtime),
+        limits=limits,
+        refusals=Refusals(runtime, limits),
         site_names=SiteNames(runtime),
+        token_uses=TokenUses(),
         trials=Trials(),
     )
 

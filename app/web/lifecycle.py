@@ -7,7 +7,7 @@ from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app import audit, runs, tenants
+from app import runs, tenants
 from app.crypto import Secret
 from app.tenants import Effect, Installation, Installed, State, Tenant
 from app.tokens.checks import Reason, Refused, Verified
@@ -147,9 +147,11 @@ def _note(*, is_enabled: bool) -> ResponseReturnValue:
         # proof says itself that the app is on.
         return "", 204
     now = runtime().now()
+    tenant_id, verified = caller().tenant_id, caller().verified
     with runtime().sessions.begin() as session:
-        session.get_one(Tenant, caller().tenant_id).enabled = is_enabled
-        kind = "enabled" if is_enabled else "disabled"
-        audit.record(session, caller().tenant_id, kind, actor="jira", now=now)
-    log.info("%s tenant=%s", kind, caller().tenant_id)
+        is_new = tenants.switch(
+            session, tenant_id, verified, is_enabled=is_enabled, now=now
+        )
+    if is_new:
+        log.info("%s tenant=%s", "enabled" if is_enabled else "disabled", tenant_id)
     return "", 204

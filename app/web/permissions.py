@@ -1,8 +1,10 @@
 """Whether a person may do this: asked of Jira, never guessed (rule T10)."""
 
+import contextlib
 import threading
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,6 +16,7 @@ from app.jira import ODD, Jira, JiraError, is_in_role, open_connect, open_jira
 from app.runtime import Runtime
 from app.tenants import Tenant, preferences
 from app.tokens.checks import Reason, Refused
+from app.under_way import BusyError
 
 NO_PERMISSION = ""
 """For callers that are no person: a guard without a permission asks for none."""
@@ -36,6 +39,9 @@ REFUSED_KEPT = timedelta(seconds=10)
 """A no is asked again sooner: somebody may just have been given the right."""
 
 CACHED = 4096
+
+ASKED_AT_ONCE = 4
+"""Questions to Jira about one person that are under way at a time."""
 
 Key = tuple[uuid.UUID, str, str, str]
 
@@ -62,6 +68,7 @@ class Permissions:
     _answers: OrderedDict[Key, tuple[datetime | None, bool]] = field(
         default_factory=OrderedDict
     )
+    _asking: Counter[tuple[uuid.UUID, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def require(
@@ -80,12 +87,36 @@ class Permissions:
         with self._lock:
             at, granted = self._answers.get(key, (None, False))
         kept = KEPT if granted else REFUSED_KEPT
-        if at is None or live or now - at >= kept:
-            granted = self._ask(person, permission, issue_id)
+        # Attack: somebody who may not asks to change something a thousand times, and
+        # has us ask his Jira as often. Only a yes has to be fresh.
+        is_stale = live and granted
+        if at is None or is_stale or now - at >= kept:
+            with self._place(person):
+                granted = self._ask(person, permission, issue_id)
             self._remember(key, now, granted=granted)
         if not granted:
             error = UnseenError if permission == SEES_ISSUE else Refused
             raise error(Reason.NOT_PERMITTED, permission)
+
+    @contextlib.contextmanager
+    def _place(self, person: Person) -> Iterator[None]:
+        """Have Jira asked about a person, a few questions at a time.
+
+        Attack: one person asks about ever other issues, or while Jira is slow, until
+        every thread waits for Jira and none is left for Jira's calls.
+        """
+        who = (person.tenant_id, person.account_id)
+        with self._lock:
+            if self._asking[who] >= ASKED_AT_ONCE:
+                raise BusyError
+            self._asking[who] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking[who] -= 1
+                if not self._asking[who]:
+                    del self._asking[who]
 
     def _remember(self, key: Key, now: datetime, *, granted: bool) -> None:
         with self._lock:

@@ -13,7 +13,8 @@ from app.queue import QueueError
 from app.runs import Call
 from app.tenants.candidates import Fate
 from app.tokens.checks import Reason, Refused, Verified
-from app.web.context import runtime
+from app.web import left_out
+from app.web.context import runtime, web
 
 log = logging.getLogger(__name__)
 
@@ -34,25 +35,29 @@ def record(
     is counted and changes nothing.
     """
     now = runtime().now()
+    web().token_uses.refuse_worn(verified.token_hash)
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
-        kind = "verification-held" if call.candidate_id else "verification-accepted"
-        audit.record(
-            session,
-            call.tenant_id,
-            kind if run_id else "verification-duplicate",
-            actor="jira",
-            now=now,
-            route=str(request.endpoint),
-            run=str(run_id) if run_id else None,
-            age=int((now - verified.issued_at).total_seconds()),
-            issued_at=verified.issued_at.isoformat(),
-            expires_at=verified.expires_at.isoformat(),
-            **facts,
-        )
+        # Attack: one captured call of Jira's, sent again for its hour.
+        if run_id or left_out.admits_duplicate(call.tenant_id, now=now):
+            kind = "verification-held" if call.candidate_id else "verification-accepted"
+            audit.record(
+                session,
+                call.tenant_id,
+                kind if run_id else "verification-duplicate",
+                actor="jira",
+                now=now,
+                route=str(request.endpoint),
+                run=str(run_id) if run_id else None,
+                age=int((now - verified.issued_at).total_seconds()),
+                issued_at=verified.issued_at.isoformat(),
+                expires_at=verified.expires_at.isoformat(),
+                **facts,
+            )
     if run_id:
+        web().token_uses.note(verified.token_hash)
         wake()
     return run_id is not None
 

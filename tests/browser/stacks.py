@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,13 @@ class Stack:
     jira: str
     doors: tuple[str, ...]
     processes: tuple[Process, ...] = field(repr=False)
+    env: Mapping[str, str] = field(repr=False)
+    """The add-on's settings: none of its secrets may be seen from outside."""
+
+    @property
+    def folder(self) -> Path:
+        """Where both keep what they know."""
+        return self.processes[0].log.parent
 
     def post(self, path: str) -> None:
         """Use the sandbox's control API."""
@@ -63,7 +70,7 @@ def started(folder: Path, *doors: str, manifest: Path | None = None) -> Iterator
     ):
         serving.wait_until_answers(f"{addon}/readyz")
         acting.wait_until_answers(f"{jira}/")
-        yield Stack(addon, jira, doors, (serving, acting))
+        yield Stack(addon, jira, doors, (serving, acting), env)
 
 
 def environment(folder: Path, addon: str, jira: str) -> dict[str, str]:
@@ -82,6 +89,11 @@ def environment(folder: Path, addon: str, jira: str) -> dict[str, str]:
         "COUNTERSIGN_TENANTS": "open",
         "COUNTERSIGN_WATCH_SECONDS": "5",
         "COUNTERSIGN_AP_JS_URL": f"{jira}/atlassian-connect/all.js",
+        "COUNTERSIGN_METRICS_TOKEN": secrets.token_urlsafe(24),
+        # Nobody listens there; what the password is for is not to be told of either.
+        "COUNTERSIGN_SMTP_URL": f"smtps://us:{secrets.token_urlsafe(24)}@127.0.0.1:9",
+        "COUNTERSIGN_ALERT_FROM": "countersign@example.com",
+        "COUNTERSIGN_ALERT_TO": "operator@example.com",
     }
 
 

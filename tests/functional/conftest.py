@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from app.settings import Settings
 from app.worker import Worker
 from sandbox import Jira
 from sandbox.github import GitHub
-from tests import lending
+from tests import canaries, lending
 from tests.functional.building import open_github
 from tests.functional.fakes import Clock, Wire, call
 from tests.measuring import SECOND
@@ -43,8 +44,8 @@ ONE_DATABASE = frozenset(
     f"test_{name}.py"
     for name in (
         # who is let in, and what is answered to whom
-        *("authorisation", "doors_closed", "forge_pages", "fuzz", "listening"),
-        "security_txt",
+        *("authorisation", "doors_closed", "floods", "forge_pages", "fuzz"),
+        *("listening", "scanner", "security_txt", "server"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
@@ -117,6 +118,22 @@ DELETIONS = 50
 in them until then, and every look goes past them."""
 
 _emptied = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_log(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Whatever a test is about: what it had the product log tells no secret."""
+    yield
+    form = logging.Formatter()
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    said = {"log": "\n".join(map(form.format, records)).encode()}
+    known: dict[str, str | bytes] = {"encryption key": KEY}
+    made = request.node.funcargs.get("jira")  # it is torn down by now
+    if isinstance(made, Jira):
+        known["shared secret"] = made.site.shared_secret
+    assert canaries.leaks(known, said) + canaries.tokens(said) == []
 
 
 def _empty(session: Session) -> None:

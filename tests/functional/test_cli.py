@@ -1,5 +1,6 @@
 """What an operator does from a shell, in processes as the shell starts them."""
 
+import secrets
 import signal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from app.db import new_id
 from app.runtime import utc_now
 from app.tenants import Door, State, Tenant, TenantIdentity
 from app.vault import Owner, SecretVersion
-from tests import processes
+from tests import canaries, processes
 from tests.processes import COUNTERSIGN, started
 
 OLD = "b2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xkb2w="
@@ -151,3 +152,20 @@ def test_serve_ends_when_one_part_cannot_live(
     env["COUNTERSIGN_LISTEN"] = "192.0.2.1:80"  # not an address of this machine
     with started("serve", [COUNTERSIGN, "serve"], env=env, folder=tmp_path) as serving:
         assert serving.popen.wait(processes.READY_SECONDS) == 1
+
+
+@pytest.mark.parametrize("command", [["tenants", "list"], ["db", "upgrade"]])
+def test_t13_password_of_the_database_is_in_no_error(
+    env: dict[str, str], command: list[str]
+) -> None:
+    password, port = secrets.token_urlsafe(24), processes.free_port()
+    url = f"postgresql+psycopg://us:{password}@127.0.0.1:{port}/nothing"
+
+    with pytest.raises(processes.ProcessError) as failed:
+        processes.finish(
+            [COUNTERSIGN, *command], env=env | {"COUNTERSIGN_DATABASE_URL": url}
+        )
+
+    said = {"output": str(failed.value).encode()}
+    assert "onnection" in str(failed.value)
+    assert canaries.leaks({"password": password, "key": OLD}, said) == []

@@ -18,7 +18,7 @@ from app.audit import AuditEvent
 from app.http import Response
 from app.runtime import Runtime
 from app.settings import Settings
-from app.web import MAX_BODY
+from app.web.server import MAX_BODY
 from sandbox import Jira
 from tests.functional.callers import Caller
 from tests.functional.conftest import rule

@@ -18,6 +18,7 @@ from app.tenants import State, Tenant
 from app.tokens.checks import Reason
 from app.tokens.listener import Heard
 from app.web import refusals as limits
+from app.web.limits import Limit
 from app.web.listeners import answering
 from app.worker import Worker
 from sandbox import Jira
@@ -25,11 +26,12 @@ from tests.functional import bots
 from tests.functional.bots import Bot
 from tests.functional.callers import BASE_URL, Caller
 from tests.functional.doors import ANSWER
-from tests.functional.fakes import Wire, call
+from tests.functional.fakes import Clock, Wire, call
 from tests.functional.receiving import Desk, open_desk
 
 REFUSED = b'{"error":"unauthorized"}\n'
 Said = list[tuple[Called, Heard, Mapping[str, Any]]]
+NOW = int(Clock()().timestamp())
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def test_answer_that_no_run_waits_for_is_refused_in_the_tenants_log(
     ("how", "reason"),
     [
         ({"body_sha256": "0" * 64}, Reason.BODY_MISMATCH),
-        ({"iat": 1, "exp": 60}, Reason.EXPIRED),
+        ({"iat": NOW - 900, "exp": NOW - 720}, Reason.EXPIRED),
         ({"aud": BASE_URL}, Reason.WRONG_AUDIENCE),
         ({"jti": None}, Reason.MISSING_CLAIM),
         ({"iss": "somebody"}, Reason.WRONG_ISSUER),
@@ -127,13 +129,13 @@ def test_t13_one_caller_does_not_hide_another_ones_refusals_nor_jiras(
     desk: Desk, bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attack, or accident: a build answers with a wrong key, again and again."""
-    monkeypatch.setattr(limits, "PROVEN_PER_MINUTE", 3)
+    monkeypatch.setattr(limits, "PROVEN", Limit(per_minute=3, per_hour=9))
     other = bots.create(desk, "Other")
     for _ in range(5):
         post(desk, bot)
     post(desk, other)
     jira = Caller(app=desk.app, jira=desk.jira, clock=desk.clock)
-    late = jira.url_bound("POST", "/lifecycle/enabled", iat=1, exp=100)
+    late = jira.url_bound("POST", "/lifecycle/enabled", iat=NOW - 900, exp=NOW - 720)
     assert jira.lifecycle("enabled", late, {}) == 401
 
     found = [(event.actor, event.facts.get("listener")) for event in refusals(desk)]

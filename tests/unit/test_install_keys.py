@@ -1,5 +1,6 @@
 """Fetching the keys that prove installs (rule T0a)."""
 
+import contextlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -137,3 +138,30 @@ def test_t0a_host_stays_the_key_host(network: Network, key_id: str) -> None:
 
     assert reason(keys, key_id) is Reason.KEY_UNAVAILABLE
     assert all(url.startswith("https://keys.example/") for url in network.asked)
+
+
+@pytest.mark.parametrize("for_tenant", [False, True])
+def test_t0a_slow_host_keeps_no_more_than_two_threads(
+    network: Network, *, for_tenant: bool
+) -> None:
+    """Attack: made-up key ids while the host is slow, until every thread waits."""
+    seen: list[str] = []
+    slow_keys: list[InstallKeys] = []
+
+    class Slow(Network):
+        def send(self, request: Request) -> Response:
+            # The next one comes before this one is answered.
+            seen.append(request.url)
+            with contextlib.suppress(KeysAwayError):
+                slow_keys[0].get(f"next-{len(seen)}", for_tenant=for_tenant)
+            if len(seen) == 2:
+                slow_keys[0].get("of-the-others", for_tenant=not for_tenant)
+            return super().send(request)
+
+    keys = InstallKeys(url="https://keys.example", http=Slow(), now=network.now)
+    slow_keys.append(keys)
+
+    assert keys.get("first", for_tenant=for_tenant) == PEM.decode()
+
+    assert seen[:2] == ["https://keys.example/first", "https://keys.example/next-1"]
+    assert keys.get("later", for_tenant=for_tenant) == PEM.decode()

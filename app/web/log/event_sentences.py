@@ -51,6 +51,16 @@ def refused(facts: Facts) -> str:
     return f"{_call(facts)} was refused. {words.reason(facts.get('reason'))}"
 
 
+def left_out(facts: Facts) -> str:
+    """Say how many were like those before, so that what is not written is counted."""
+    count = facts.get("count")
+    more = f"{count} more calls like this were" if count != 1 else "1 more was"
+    since = str(facts.get("since", ""))[:16].replace("T", " ")
+    reason = facts.get("reason")
+    why = f" {words.reason(reason)}" if reason else ""
+    return f"{more} counted and not written, from {since} UTC on.{why}"
+
+
 def ended(state: RunState) -> Callable[[Facts], str]:
     def text(facts: Facts) -> str:
         why = facts.get("why")

@@ -1,6 +1,8 @@
 """Atlassian's key set: read once, asked for sparingly, believed for a while (T16)."""
 
 import json
+import queue
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -114,3 +116,46 @@ def test_host_that_is_away_proves_nothing_and_known_keys_stay_for_a_day(
     host.later(hours=1)
     with pytest.raises(ForgeKeysAwayError):
         keys.get("one")
+
+
+def test_t0a_slow_host_keeps_no_more_than_two_threads_of_forges(host: Host) -> None:
+    """Attack: made-up key ids while the host is slow, until every thread waits."""
+    answered, heard = threading.Event(), queue.Queue[str]()
+
+    class Slow(Host):
+        def send(self, request: Request) -> Response:
+            assert answered.wait(10)
+            return super().send(request)
+
+    slow = Slow(host.answer)
+    keys = ForgeKeys(url="https://keys.example", http=slow, now=lambda: host.time)
+
+    def ask() -> None:
+        try:
+            heard.put(keys.get("one").key_id or "")
+        except ForgeKeysAwayError:
+            heard.put("away")
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert [heard.get(timeout=10) for _ in range(2)] == ["away", "away"]
+    answered.set()
+    for thread in threads:
+        thread.join()
+
+    assert [heard.get(timeout=10) for _ in range(2)] == ["one", "one"]
+    assert slow.asked == 1
+
+
+def test_known_key_is_believed_while_the_set_is_read_again(
+    host: Host, keys: ForgeKeys
+) -> None:
+    keys.get("one")
+    host.later(hours=1)
+    for _ in range(2):
+        assert keys._places.acquire(blocking=False)  # noqa: SLF001 -- two are reading
+
+    assert keys.get("one").key_id == "one"
+    with pytest.raises(ForgeKeysAwayError):
+        keys.get("another")
