@@ -29,6 +29,14 @@ class CannotOpenError(Exception):
     """No key in the ring opens this, or it was sealed for another context."""
 
 
+class MissingKeyError(CannotOpenError):
+    """The key that sealed this is not in the ring; `key_id` is its 8 characters."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no key {key_id} in the ring")
+        self.key_id = key_id
+
+
 class Secret:
     """A plaintext secret that no log line, traceback or page can print by accident."""
 
@@ -70,12 +78,19 @@ class Keyring:
         """Decrypt; raise `CannotOpenError` for a foreign key, context or format."""
         if not sealed.startswith(_VERSION):
             raise CannotOpenError
+        cipher = self._ciphers.get(sealed[_KEY_ID])
+        if cipher is None:
+            raise MissingKeyError(sealed_by(sealed))
         try:
-            cipher = self._ciphers[sealed[_KEY_ID]]
             text = cipher.decrypt(sealed[_NONCE], sealed[_CIPHERTEXT], context.encode())
-        except (KeyError, InvalidTag) as error:
+        except InvalidTag as error:
             raise CannotOpenError from error
         return Secret(text.decode())
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """What the keys are called in what they seal, the newest first."""
+        return tuple(key_id.decode() for key_id in self._ciphers)
 
     def is_current(self, sealed: Sealed) -> bool:
         """Say whether the newest key sealed this."""
@@ -158,6 +173,11 @@ def algorithm_of(key: object) -> str | None:
 def _base64url(number: int) -> str:
     octets = number.to_bytes((number.bit_length() + 7) // 8)
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def sealed_by(sealed: Sealed) -> str:
+    """Return what the key is called that sealed this; it says nothing of the key."""
+    return sealed[_KEY_ID].decode("ascii", "replace")
 
 
 def _key_id(key: bytes) -> bytes:

@@ -1,13 +1,14 @@
 """Every secret we keep, in one table: put, accepted, reseal, delete_expired."""
 
 import uuid
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.crypto import Keyring, Sealed, Secret
+from app.crypto import Keyring, Sealed, Secret, sealed_by
 from app.db import Base, new_id
 
 
@@ -181,6 +182,11 @@ def reseal(session: Session, keyring: Keyring) -> int:
         )
         count += 1
     return count
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Return how many versions each encryption key has sealed, by the key's id."""
+    return Counter(map(sealed_by, session.scalars(sa.select(SecretVersion.sealed))))
 
 
 def delete_expired(session: Session, *, now: datetime) -> int:

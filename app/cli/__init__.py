@@ -2,7 +2,7 @@
 
 import click
 
-from app.cli import databases, sealing, serving, sites
+from app.cli import databases, doctoring, sealing, serving, sites
 from app.forge.commands import forge
 
 
@@ -19,6 +19,7 @@ for _command in (
     databases.db,
     sites.group,
     sealing.keys,
+    doctoring.examine,
     forge,
 ):
     main.add_command(_command)

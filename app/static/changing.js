@@ -67,7 +67,7 @@ async function test(button) {
   const box = document.getElementById("test-result");
   const label = button.textContent;
   box.replaceChildren();
-  button.textContent = "Sending …";
+  button.textContent = button.dataset.busy ?? "Sending …";
   const response = await ask(button, "POST", button.dataset.path, {});
   button.textContent = label;
   button.focus();
