@@ -9,12 +9,15 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from app.db import printable
+from app.doctor.findings import Finding, fail, skipped
 from app.http import ForbiddenError, Http, InTime, Request, Response, SendError
 from app.runtime import Runtime
 from app.settings import Settings
 
 SECONDS = 5.0
 """How long one question may take."""
+
+LATE = "there was no time left"
 
 KEPT = 256 * 1024
 """Bytes of an answer that are read."""
@@ -77,7 +80,7 @@ class Asker:
                 now=runtime.now,
                 until=runtime.now() + longest,
                 longest=longest,
-                late="the answer took too long",
+                late=LATE,
             ),
         )
 
@@ -110,6 +113,16 @@ def host_of(url: str) -> str:
     return printable(urlsplit(url).netloc.rpartition("@")[2], limit=200)
 
 
+def unheard(check: str, url: str, error: SendError) -> Finding:
+    """Return the finding that there was no answer, and why."""
+    if str(error) == LATE:
+        saw = f"not looked at: {host_of(url)} took all the time before"
+        return skipped(
+            check, saw, "It is slow: look from a shell, which has more time."
+        )
+    return fail(check, *unanswered(url, error))
+
+
 def unanswered(url: str, error: SendError) -> tuple[str, str]:
     """Return what kept an answer away, and what to do: each cause by its own words."""
     host, cause = host_of(url), str(error)
@@ -128,7 +141,7 @@ def unanswered(url: str, error: SendError) -> tuple[str, str]:
         )
     if cause in {"ConnectTimeout", "ReadTimeout", "the answer took too long"}:
         return (
-            f"no answer from {host} within {SECONDS:.0f} s",
+            f"no answer from {host} in time",
             f"Let the firewall pass connections to {host}; Countersign uses no proxy.",
         )
     if not error.sent:

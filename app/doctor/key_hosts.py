@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from app.doctor import clocks
-from app.doctor.asking import Asker, Heard, host_of, unanswered
+from app.doctor.asking import Asker, Heard, host_of, unheard
 from app.doctor.findings import Finding, fail, looked, ok, skipped, warn
 
 NO_KEY = "countersign-doctor"
@@ -61,7 +61,7 @@ def _has_keys(heard: Heard) -> bool:
 
 def _problem(check: str, url: str, heard: Heard) -> Finding | None:
     if heard.error is not None:
-        return fail(check, *unanswered(url, heard.error))
+        return unheard(check, url, heard.error)
     if heard.status >= _SERVER_ERROR:
         saw = f"{host_of(url)} answers {heard.status}"
         return warn(check, saw, "It has a problem of its own: look again in a while.")

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from app import destinations
-from app.doctor.asking import Asker, Heard, unanswered
+from app.db import printable
+from app.doctor.asking import Asker, Heard, unheard
 from app.doctor.findings import Finding, fail, ok, skipped, warn
 from app.doctor.outside import read_json
 from app.doctor.sites import Site
@@ -70,7 +71,7 @@ def published(asker: Asker, site: Site) -> Iterator[Finding]:
     url = f"{destinations.issuer(asker.settings.base_url, site.id)}/jwks.json"
     heard = asker.get(url)
     if heard.error is not None:
-        yield fail(check, *unanswered(url, heard.error))
+        yield unheard(check, url, heard.error)
         return
     problem = _difference(site, heard)
     if not problem:
@@ -108,15 +109,16 @@ def _difference(site: Site, heard: Heard) -> str:
         return f"it is answered {heard.status} and no key set"
     ours = {str(key["kid"]): key for key in site.key_set}
     listed = {str(key.id): key for key in site.keys}
+    for kid in served.keys() - ours.keys():
+        if not _has_just_ended(site, listed.get(kid)):
+            # The worst of them: receivers believe what nobody should sign any more.
+            return f"it still has the key {printable(kid, limit=40)}, which ended"
     for kid, key in ours.items():
         if kid not in served:
             if not _is_new(site, listed.get(kid)):
                 return f"the key {kid} is missing"
         elif served[kid] != key:
             return f"the key {kid} is another one"
-    for kid in served.keys() - ours.keys():
-        if not _has_just_ended(site, listed.get(kid)):
-            return f"it still has the key {kid[:36]}, which ended"
     return ""
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app import forge, keys
 from app.crypto import CannotOpenError, MissingKeyError
 from app.doctor import clocks
-from app.doctor.asking import SECONDS, Asker, Heard, host_of, unanswered
+from app.doctor.asking import SECONDS, Asker, Heard, host_of, unheard
 from app.doctor.findings import Finding, fail, looked, ok, warn
 from app.jira import Jira, TokenRefusedError, open_connect, open_jira
 from app.keys import ListedKey
@@ -125,7 +125,7 @@ def _judged(jira: Jira, heard: Heard) -> Finding:
     host = host_of(jira.base_url)
     check = "secret" if jira.door is Door.CONNECT else "forge-token"
     if heard.error is not None:
-        return fail(check, *unanswered(jira.base_url, heard.error))
+        return unheard(check, jira.base_url, heard.error)
     if heard.status == _OK:
         return _accepted(check, jira, host)
     saw = f"{host} answers our signed call with {heard.status}"

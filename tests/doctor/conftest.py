@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -171,7 +171,7 @@ def environment(folder: Path, site: str) -> dict[str, str]:
 def install(
     env: dict[str, str], jira: Jira, sessions: sessionmaker[Session], folder: Path
 ) -> uuid.UUID:
-    """Install through nginx, and give the site its keys, a day ago."""
+    """Install through nginx, and give the site its keys, some days ago."""
     port = env["COUNTERSIGN_BASE_URL"].rpartition(":")[2]
     with nginx(folder, port, PASSED_ON.replace("UPSTREAM", env["COUNTERSIGN_LISTEN"])):
         assert jira.install().is_good
@@ -179,13 +179,10 @@ def install(
     with sessions.begin() as session:
         tenant_id = session.scalars(sa.select(Tenant.id)).one()
         rotation = keys.Rotation(
-            tenant_id=tenant_id, actor="test", now=utc_now() - DAY, fresh=pairs
+            tenant_id=tenant_id, actor="test", now=utc_now() - 3 * DAY, fresh=pairs
         )
         keys.ensure(session, Keyring.from_base64([KEY]), rotation)
     return tenant_id
-
-
-Proxied = Callable[[str], AbstractContextManager[None]]
 
 
 @pytest.fixture

@@ -79,7 +79,10 @@ def test_fault_2_wrong_base_url_is_named(behind_nginx: Stage) -> None:
 
 
 def test_base_url_that_redirects_is_named(stage: Stage) -> None:
-    moves = "location = /healthz { return 200; } location / { return 301 https://a.example$request_uri; }"
+    moves = (
+        "location = /healthz { return 200; }"
+        " location / { return 301 https://a.example$request_uri; }"
+    )
     with stage.proxy(moves):
         examined = stage.examine()
 
@@ -157,9 +160,8 @@ def stamped(stage: Stage, url: str, revision: str) -> str:
     """Say that the schema is of this revision; return what the doctor says to it."""
     engine = db.make_engine(url)
     with engine.begin() as connection:
-        connection.execute(
-            sa.text(f"UPDATE alembic_version SET version_num='{revision}'")
-        )  # noqa: S608
+        stamp = sa.text("UPDATE alembic_version SET version_num = :revision")
+        connection.execute(stamp, {"revision": revision})
     engine.dispose()
     return str(stage.examine(database_url=url).of("database")["saw"])
 
