@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from click.testing import CliRunner
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -24,8 +26,18 @@ from app.runtime import utc_now
 from app.tenants import Tenant
 from sandbox import Jira, create_app
 from tests import processes
-from tests.processes import COUNTERSIGN, finish, started
+from tests.processes import COUNTERSIGN, ENVIRON, started
 from tests.serving import serving
+from tests.shared import ROOT
+
+SBIN = os.pathsep.join(
+    [ENVIRON.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
+)
+FAKETIMES = (
+    "/usr/lib/*/faketime/libfaketime.so.1",
+    "/usr/lib/faketime/libfaketime.so.1",
+)
+"""Where dev/bootstrap.py looks, too."""
 
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 DAY = timedelta(days=1)
@@ -111,7 +123,7 @@ def read(status: int, output: str) -> Examined:
 @contextmanager
 def nginx(folder: Path, port: str, server: str) -> Iterator[None]:
     """Run nginx as this user, from a folder of its own, until the block ends."""
-    program = shutil.which("nginx", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
+    program = shutil.which("nginx", path=SBIN)
     assert program, "no nginx on the PATH: `make test` installs it, or says how"
     home = folder / f"nginx-{uuid.uuid4().hex[:8]}"
     home.mkdir()
@@ -129,7 +141,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("doctor")
     with socket.create_server(("127.0.0.1", 0)) as listening:
         env = environment(folder, f"http://127.0.0.1:{listening.getsockname()[1]}")
-        finish([COUNTERSIGN, "db", "upgrade"], env=env)
+        migrate(env["COUNTERSIGN_DATABASE_URL"])
         jira = Jira(
             addon_base_url=env["COUNTERSIGN_BASE_URL"],
             base_url=env["COUNTERSIGN_INSTALL_KEYS_URL"].rpartition("/")[0],
@@ -152,6 +164,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             )
         jira.close()
         sessions.kw["bind"].dispose()
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring a database to a revision, as `countersign db upgrade` does."""
+    migrations = Config(toml_file=ROOT / "pyproject.toml")
+    migrations.attributes["database_url"] = url
+    command.upgrade(migrations, revision)
 
 
 def environment(folder: Path, site: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """The doctor finds each of ten faults that are planted, and calls it by its name."""
 
 import base64
-import glob
 import socket
 import subprocess
 import threading
@@ -11,8 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from click.testing import CliRunner
 
 from app import db, keys
@@ -21,11 +18,10 @@ from app.crypto import Keyring
 from app.keys import KeyState, SigningKey
 from app.runtime import utc_now
 from tests import processes
-from tests.doctor.conftest import DAY, KEY, Stage, read
+from tests.doctor.conftest import DAY, FAKETIMES, KEY, Stage, migrate, read
 from tests.processes import COUNTERSIGN, ENVIRON
 from tests.shared import ROOT
 
-FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
 NEVER = "http://nobody.invalid"
 
 
@@ -42,8 +38,8 @@ def test_nothing_is_wrong_where_nothing_is(behind_nginx: Stage) -> None:
 
 
 def test_fault_1_wrong_clock_is_named_with_its_seconds(behind_nginx: Stage) -> None:
-    [library] = glob.glob(FAKETIME)  # noqa: PTH207 -- no folder to begin at
-    faked = {"LD_PRELOAD": library, "FAKETIME": "+42s"}
+    found = (str(at) for each in FAKETIMES for at in Path("/").glob(each[1:]))
+    faked = {"LD_PRELOAD": next(found), "FAKETIME": "+42s"}
 
     done = subprocess.run(  # noqa: S603 -- ours
         [COUNTERSIGN, "doctor", "--json"],
@@ -139,9 +135,7 @@ def test_fault_5_missing_key_is_named_by_its_id(behind_nginx: Stage) -> None:
 
 def test_fault_6_stale_migration_is_named(behind_nginx: Stage, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/stale.sqlite"
-    migrations = Config(toml_file=ROOT / "pyproject.toml")
-    migrations.attributes["database_url"] = url
-    command.upgrade(migrations, "0003")
+    migrate(url, "0003")
 
     examined = behind_nginx.examine(database_url=url)
 
