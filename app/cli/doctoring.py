@@ -48,7 +48,7 @@ def examine(site: str, *, as_json: bool) -> None:
     sys.exit(0 if doctor.is_well(findings) else 1)
 
 
-def _findings(settings: Settings, wanted: str) -> Iterator[Finding]:
+def _findings(settings: Settings, site: str) -> Iterator[Finding]:
     try:
         runtime = opening.runtime(settings)
     except QueueError as error:
@@ -57,13 +57,15 @@ def _findings(settings: Settings, wanted: str) -> Iterator[Finding]:
         settings = settings.model_copy(update={"queue_url": NO_QUEUE})
         runtime = opening.runtime(settings)
     schema = _within(runtime, "database", lambda s: databases.revision(s, _revisions()))
-    yield schema
     if schema.health is not Health.OK:
+        yield schema
         yield doctor.skipped("sites", "not looked at: their tables may be missing")
         yield from doctor.everywhere(runtime, [])
         return
+    found = _wanted(runtime, site)
+    yield schema
     yield from _behind_us(runtime)
-    yield from doctor.everywhere(runtime, list(_sites(runtime, wanted)))
+    yield from doctor.everywhere(runtime, list(_read(runtime, found)))
 
 
 def _behind_us(runtime: Runtime) -> Iterator[Finding]:
@@ -108,24 +110,30 @@ def _revisions() -> Sequence[str]:
     return [each.revision for each in script.walk_revisions()]
 
 
-def _sites(runtime: Runtime, wanted: str) -> Iterator[Site]:
-    """Read the active sites, each in a transaction of its own, or the one wanted."""
+def _wanted(runtime: Runtime, site: str) -> Sequence[uuid.UUID]:
+    """Return the active sites, or the one that is named; end the command for none."""
     with runtime.sessions.begin() as session:
         found = doctor.active(session)
-        if wanted:
-            found = [each for each in found if _is_named(session, each, wanted)]
-    if wanted and not found:
+        if not site:
+            return found
+        named = [each for each in found if _is_named(session, each, site)]
+    if not named:
         raise click.ClickException(
             "no such active site; see `countersign tenants list`"
         )
+    return named
+
+
+def _read(runtime: Runtime, found: Sequence[uuid.UUID]) -> Iterator[Site]:
+    """Read sites, each in a transaction of its own: nobody else waits for all."""
     for tenant_id in found:
         with runtime.sessions.begin() as session:
             yield doctor.read(session, runtime, tenant_id)
 
 
-def _is_named(session: Session, tenant_id: uuid.UUID, wanted: str) -> bool:
+def _is_named(session: Session, tenant_id: uuid.UUID, site: str) -> bool:
     parts = urlsplit(session.get_one(Tenant, tenant_id).base_url)
-    return wanted.lower() in {str(tenant_id), parts.hostname, parts.netloc}
+    return site.lower() in {str(tenant_id), parts.hostname, parts.netloc}
 
 
 def _line(finding: Finding) -> str:

@@ -128,7 +128,7 @@ def unanswered(url: str, error: SendError) -> tuple[str, str]:
     host, cause = host_of(url), str(error)
     name = urlsplit(url).hostname or host
     if isinstance(error, ForbiddenError):
-        saw = f"{host} may not be asked: {cause}"
+        saw = f"we may not ask {host}: {cause}"
         return saw, "Look at COUNTERSIGN_EGRESS_PORTS, and at where the name leads."
     if cause.startswith("the name "):
         saw = f"DNS: {cause}"

@@ -21,7 +21,7 @@ def compare(host: str, heard: Heard) -> Iterator[Finding]:
     """Judge our clock by the moment at which `host` says that it answered."""
     ahead = offset(heard)
     if ahead is None:
-        yield skipped(CHECK, f"{host} does not say what time it is")
+        yield skipped(CHECK, f"no answer of {host} says what time it is")
         return
     if sure(heard) < NOTICED:
         yield ok(CHECK, f"this machine and {host} agree within a few seconds")

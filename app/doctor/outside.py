@@ -58,17 +58,20 @@ def base_url(asker: Asker) -> Finding:
     if heard.status in _REDIRECTS:
         to = urlsplit(heard.headers.get("location", ""))
         place = printable(f"{to.scheme}://{to.netloc}", limit=_WORDS)
-        saw = f"{url} redirects to {place if to.netloc else 'another path'}"
+        saw = (
+            f"the base URL {url} redirects to {place if to.netloc else 'another path'}"
+        )
         do = "Set COUNTERSIGN_BASE_URL to the address that answers: Jira follows none."
         return fail(check, saw, do)
     if _arrived(heard) is None:
-        saw = f"{url} is answered {heard.status} by something else than Countersign"
+        what = f"answered {heard.status} by something else than Countersign"
+        saw = f"the base URL {url} is {what}"
         do = (
             "See that COUNTERSIGN_BASE_URL is the address, with its path, that the"
             " proxy passes on to Countersign, and that Countersign runs."
         )
         return fail(check, saw, do)
-    return ok(check, f"{url} leads to Countersign")
+    return ok(check, f"the base URL {url} leads to Countersign")
 
 
 def targets(asker: Asker) -> Iterator[Finding]:

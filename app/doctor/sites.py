@@ -112,7 +112,7 @@ def _asked(asker: Asker, jira: Jira) -> Iterator[Finding]:
     try:
         heard = asker.hear(lambda: mine.answer("GET", MYSELF))
     except TokenRefusedError:
-        saw = f"{host} takes Forge's token no more, and the next one is awaited"
+        saw = f"Jira at {host} takes Forge's token no more; the next one is awaited"
         do = "Wait for Forge's next event; else have the app installed anew."
         yield warn("forge-token", saw, do)
         return
@@ -128,7 +128,7 @@ def _judged(jira: Jira, heard: Heard) -> Finding:
         return unheard(check, jira.base_url, heard.error)
     if heard.status == _OK:
         return _accepted(check, jira, host)
-    saw = f"{host} answers our signed call with {heard.status}"
+    saw = f"Jira at {host} answers our signed call with {heard.status}"
     if heard.status == _REFUSED and clocks.is_wrong(heard):
         saw += ", as it does to whose clock is wrong"
         return fail(check, saw, "Mend this machine's clock first, then look again.")
@@ -143,8 +143,8 @@ def _judged(jira: Jira, heard: Heard) -> Finding:
 
 def _accepted(check: str, jira: Jira, host: str) -> Finding:
     if 0 in jira.answered:
-        return ok(check, f"{host} takes calls that we sign")
-    saw = f"{host} takes only calls signed with the secret before the newest one"
+        return ok(check, f"Jira at {host} takes calls that we sign")
+    saw = f"Jira at {host} takes only calls by the secret before the newest one"
     return warn(check, saw, "Install the app anew on that site before that one ends.")
 
 

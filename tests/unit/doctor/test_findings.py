@@ -40,7 +40,10 @@ def test_warning_is_no_failure() -> None:
         (SendError("the answer took too long", sent=True), "no answer from"),
         (SendError("ConnectionError", sent=False), "was refused"),
         (SendError("ConnectionError", sent=True), "broke off"),
-        (ForbiddenError("port 8443 is not allowed"), "may not be asked: port 8443"),
+        (
+            ForbiddenError("port 8443 is not allowed"),
+            "we may not ask keys.example:8443: port 8443",
+        ),
     ],
 )
 def test_each_cause_of_silence_has_its_words(error: SendError, said: str) -> None:
