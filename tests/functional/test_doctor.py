@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import doctor, vault
 from app.crypto import Keyring, Secret
 from app.doctor import Finding, databases
+from app.http import Request, Response
 from app.runtime import Runtime
 from app.tenants import State, Tenant
 from sandbox import Jira
+from tests import lending
 from tests.functional.callers import BASE_URL
 from tests.functional.conftest import KEY
 from tests.functional.fakes import Wire, call
@@ -114,3 +116,25 @@ def test_forge_only_leaves_out_what_is_connects_and_says_so(
         assert found[check].health == "ok", (check, found[check])
     assert found["forge-token"].tenant_id == tenant_id
     assert "secret" not in found
+
+
+@pytest.mark.parametrize(("stripped", "health"), [("", "ok"), ("/jira", "fail")])
+def test_prefix_of_the_base_url_must_arrive(
+    runtime: Runtime, wire: Wire, stripped: str, health: str
+) -> None:
+    base_url = f"{BASE_URL}/jira"
+    settings = runtime.settings.model_copy(update={"base_url": base_url})
+    prefixed = dataclasses.replace(runtime, settings=settings)
+    app = lending.addon(prefixed)
+
+    def proxy(request: Request) -> Response:
+        target = request.target or request.url.removeprefix(BASE_URL)
+        return call(app, "GET", BASE_URL + target.removeprefix(stripped), {}, b"")
+
+    wire.elsewhere[BASE_URL.partition("//")[2]] = proxy
+
+    found = by_check(list(doctor.everywhere(prefixed, [])))
+
+    assert found["base-url"].health == health, found["base-url"]
+    assert found["targets"].health == ("ok" if health == "ok" else "skipped")
+    assert found["descriptor"].health == ("ok" if health == "ok" else "skipped")
