@@ -60,7 +60,7 @@ def looked(check: str, look: Callable[[], Iterable[Finding]]) -> Sequence[Findin
         return tuple(look())
     except Exception as error:  # noqa: BLE001 -- whatever it is, the others go on
         # By its name only: an error's text may have values of a statement in it.
-        log.warning("check %s: %s", check, type(error).__name__, exc_info=None)
+        log.warning("check %s: %s", check, type(error).__name__)
         saw = f"the check “{check}” broke off: {type(error).__name__}"
         return (fail(check, saw, "Mend what fails above, then look again."),)
 

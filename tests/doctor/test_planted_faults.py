@@ -28,7 +28,9 @@ NEVER = "http://nobody.invalid"
 def test_nothing_is_wrong_where_nothing_is(behind_nginx: Stage) -> None:
     examined = behind_nginx.examine()
 
-    odd = [e for e in examined.findings if e["health"] not in {"ok", "skipped"}]
+    # How full the disk is, is the machine's own affair.
+    found = [each for each in examined.findings if each["check"] != "disk"]
+    odd = [each for each in found if each["health"] not in {"ok", "skipped"}]
     assert odd == []
     assert examined.status == 0
     assert {e["check"] for e in examined.findings if e["health"] == "ok"} >= {
@@ -108,11 +110,15 @@ def test_proxy_that_changes_queries_is_named(stage: Stage) -> None:
 
 
 def test_fault_4_wrong_secret_is_named(behind_nginx: Stage) -> None:
-    behind_nginx.jira.refuses_addon = True
+    site = behind_nginx.jira.site
+    ours, site.shared_secret = (
+        site.shared_secret,
+        "another-secret-of-that-length-at-least",
+    )
     try:
         examined = behind_nginx.examine()
     finally:
-        behind_nginx.jira.refuses_addon = False
+        site.shared_secret = ours
 
     found = examined.of("secret")
     assert found["saw"].startswith("wrong secret: ")

@@ -128,6 +128,8 @@ def test_wrong_secret_and_wrong_clock_are_told_apart(
             lambda target: target.replace("b//", "b/").replace("a//", "a/"),
             "two slashes",
         ),
+        # Refused before it is hashed, either way: only its bytes tell them apart.
+        (lambda target: target.replace("a//b", "a///b"), "slashes (//)"),
         (lambda target: target.replace("%2B", "+"), "an encoded plus sign (%2B)"),
         (lambda target: target.replace("%20", "+"), "a space (%20)"),
         (lambda target: target.replace("&d=", ""), "empty values"),

@@ -7,8 +7,12 @@ import pytest
 from app.queue import Queue, QueueError
 
 
-def test_wake_ups_that_nobody_took_are_counted(tmp_path: Path) -> None:
-    queue = Queue(f"sqlite:///{tmp_path}/queue.sqlite")
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_wake_ups_that_nobody_took_are_counted(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path}/queue.sqlite"
+    queue = Queue(request.getfixturevalue("redis_url") if kind == "redis" else url)
     assert queue.waiting() == 0
 
     queue.wake()

@@ -27,8 +27,8 @@ NAMES: Mapping[str, str] = {
     "signing-keys": "Signing keys",
     "targets": "Addresses on their way",
 }
-"""What an admin sees: of the site, and of the way to it. Not: the operator's database
-and queue, and other sites."""
+"""What each check of one site is called. The operator's database, queue and other sites
+are no part of it (`doctor.of_site`)."""
 
 HEALTHS: Mapping[Health, Shown] = {
     Health.OK: Shown("OK", "success"),
@@ -68,7 +68,6 @@ def _too_many(_: TooManyLooksError) -> ResponseReturnValue:
 
 
 def _shown(findings: Iterable[Finding]) -> Sequence[Finding]:
-    """Return what is the admin's to know, the worst first."""
+    """Return them in the order in which somebody wants to read them."""
     worst = (Health.FAIL, Health.WARN, Health.OK, Health.SKIPPED)
-    mine = (each for each in findings if each.check in NAMES)
-    return sorted(mine, key=lambda each: worst.index(each.health))
+    return sorted(findings, key=lambda each: worst.index(each.health))
