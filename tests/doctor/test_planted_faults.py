@@ -4,19 +4,21 @@ import base64
 import socket
 import subprocess
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from app import db, keys
 from app.cli import main
 from app.crypto import Keyring
 from app.keys import KeyState, SigningKey
 from app.runtime import utc_now
+from app.tenants import State, Tenant
 from tests import processes
 from tests.doctor.conftest import DAY, FAKETIMES, KEY, Stage, migrate, read
 from tests.processes import COUNTERSIGN, ENVIRON
@@ -257,7 +259,7 @@ def test_fault_10_stale_key_set_is_named(stage: Stage) -> None:
 
 
 def rotated(stage: Stage) -> object:
-    """Let the active key have been revoked an hour ago; return which it was."""
+    """Let the active key have been revoked days ago; return which it was."""
     pairs = keys.make(1)
     with stage.sessions.begin() as session:
         active = session.scalars(
@@ -266,11 +268,45 @@ def rotated(stage: Stage) -> object:
         rotation = keys.Rotation(
             tenant_id=stage.tenant_id,
             actor="test",
-            now=utc_now() - timedelta(hours=1),
+            now=utc_now() - 2 * DAY,
             fresh=pairs,
         )
         keys.revoke_active(session, Keyring.from_base64([KEY]), rotation)
         return active.id
+
+
+def test_lines_for_people_say_ok_or_what_to_do(behind_nginx: Stage) -> None:
+    waiting = uuid.uuid4()
+    with behind_nginx.sessions.begin() as session:
+        stranger = Tenant(
+            id=waiting,
+            state=State.PENDING,
+            base_url="http://127.0.0.1:1",
+            enabled=True,
+            installed_at=utc_now(),
+            lifecycle_at=utc_now(),
+        )
+        session.add(stranger)
+    then = moved(behind_nginx, utc_now() - 100 * DAY)
+
+    def said(*arguments: str) -> Result:
+        command = ["doctor", *arguments]
+        return CliRunner().invoke(main, command, env=behind_nginx.env)
+
+    whole = said("--site", behind_nginx.host)
+    moved(behind_nginx, then)
+    lines = whole.stdout.splitlines()
+    overdue = next(n for n, line in enumerate(lines) if line.startswith("FAIL"))
+    assert f"signing-keys of {behind_nginx.host}: the next key is" in lines[overdue]
+    assert lines[overdue + 1].strip().startswith("→ See that a worker runs")
+    assert "SKIPPED sites: sites that wait for approval: 1" in lines
+    assert lines[-1].endswith("1 failed, 2 not looked at")
+    assert whole.exit_code == 1
+    secret = behind_nginx.jira.site.shared_secret
+    assert secret not in whole.output
+    assert KEY not in whole.output
+    for nobody in ("nobody.example", str(waiting)):
+        assert "no such active site" in said("--site", nobody).output
 
 
 def test_broken_settings_end_it_with_another_status() -> None:

@@ -1,6 +1,8 @@
 """What the doctor says of one site, whatever its Jira answers and its keys are."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from app import doctor, vault
+from app import doctor, keys, vault
+from app.connect import descriptor
 from app.crypto import Secret
 from app.doctor import Finding, databases
-from app.http import Request, Response, SendError
+from app.http import ForbiddenError, Request, Response, SendError
 from app.keys import KeyState, SigningKey
 from app.runtime import Runtime
 from app.tenants import Tenant
@@ -237,3 +240,112 @@ def test_disk_that_is_nearly_full_is_a_warning(
 
     assert [each.health for each in databases.room(url)] == ["warn"]
     assert list(databases.room("postgresql+psycopg://db/x")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "health", "said"),
+    [
+        ({"key": "another"}, "fail", "another key than ours"),
+        ({"baseUrl": "https://old.example"}, "fail", "is at https://old.example"),
+        ({"lifecycle": {}}, "fail", "another lifecycle than ours"),
+        ({"modules": {}}, "warn", "differs from ours in modules"),
+    ],
+    ids=["key", "base URL", "lifecycle", "modules"],
+)
+def test_descriptor_that_is_not_ours_is_named_by_what_differs(
+    runtime: Runtime,
+    site: Jira,
+    wire: Wire,
+    change: dict[str, object],
+    health: str,
+    said: str,
+) -> None:
+    del site
+    served = descriptor.render(BASE_URL, runtime.settings.app_key) | change
+    answered(wire, "/atlassian-connect.json", json.dumps(served).encode())
+
+    found = examined(runtime)["descriptor"]
+
+    assert found.health == health
+    assert said in found.saw
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b"[" * 100_000])
+def test_descriptor_that_is_none_is_told(
+    runtime: Runtime, site: Jira, wire: Wire, body: bytes
+) -> None:
+    del site
+    answered(wire, "/atlassian-connect.json", body)
+
+    assert "no descriptor is served there" in examined(runtime)["descriptor"].saw
+
+
+def answered(wire: Wire, path: str, body: bytes) -> None:
+    """Have our own address answer so at one path."""
+    here = BASE_URL.partition("//")[2]
+    through = wire.elsewhere[here]
+    wire.elsewhere[here] = lambda request: (
+        Response(status=200, body=body) if path in request.url else through(request)
+    )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "health", "said"),
+    [
+        (BASE_URL, "warn", "from here nobody can look as Jira does"),
+        ("https://10.0.0.7", "fail", "we may not ask 10.0.0.7"),
+    ],
+)
+def test_name_that_leads_inside_is_no_proof_and_an_inner_address_is(
+    runtime: Runtime, wire: Wire, base_url: str, health: str, said: str
+) -> None:
+    """Inside, the name may lead to the proxy's inner address, and outside to Jira's."""
+    forbidden = ForbiddenError("it leads to an address that is not public")
+    wire.elsewhere[base_url.partition("//")[2]] = lambda _: forbidden
+    settings = runtime.settings.model_copy(update={"base_url": base_url})
+
+    found = {
+        each.check: each
+        for each in doctor.everywhere(replace(runtime, settings=settings), [])
+    }
+
+    assert found["base-url"].health == health
+    assert said in found["base-url"].saw
+    assert found["targets"].health == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda served: served[:1], "is missing"),
+        (lambda served: [each | {"n": "AQAB"} for each in served], "is another one"),
+        (lambda served: [*served, {"kid": "\nx"}], r"has the key \u000ax, which ended"),
+    ],
+    ids=["missing", "changed", "foreign"],
+)
+def test_key_set_is_compared_key_by_key(
+    runtime: Runtime,
+    desk: Desk,
+    wire: Wire,
+    clock: Clock,
+    change: Callable[[list[dict[str, str]]], list[dict[str, str]]],
+    said: str,
+) -> None:
+    desk.set_up()
+    clock.advance(timedelta(minutes=6))
+    with runtime.sessions.begin() as session:
+        served = keys.key_set(session, desk.tenant_id, now=clock())
+    answered(wire, "/jwks.json", json.dumps({"keys": change(served)}).encode())
+
+    assert said in examined(runtime)["jwks"].saw
+
+
+def test_key_that_is_new_may_be_missing_for_a_while(
+    runtime: Runtime, desk: Desk, wire: Wire
+) -> None:
+    desk.set_up()
+    answered(wire, "/jwks.json", b'{"keys": []}')
+
+    found = examined(runtime)["jwks"]
+
+    assert found.health != "fail"
