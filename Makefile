@@ -16,11 +16,11 @@ run:  ## the add-on and a small Jira, on this machine
 	@$(BIN)/python dev/run.py
 
 test:  ## every test; `make test ARGS="tests/unit -k qsh"` for some
-	$(SETUP) python node forge browser
+	$(SETUP) python node forge browser proxy
 	@$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check:  ## what CI asks: format, lint, types, layers, and every test with coverage
-	$(SETUP) python node forge browser
+	$(SETUP) python node forge browser proxy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

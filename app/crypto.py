@@ -29,6 +29,14 @@ class CannotOpenError(Exception):
     """No key in the ring opens this, or it was sealed for another context."""
 
 
+class MissingKeyError(CannotOpenError):
+    """The key that sealed this is not in the ring; `key_id` is its 8 characters."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no key {key_id} in the ring")
+        self.key_id = key_id
+
+
 class Secret:
     """A plaintext secret that no log line, traceback or page can print by accident."""
 
@@ -70,21 +78,23 @@ class Keyring:
         """Decrypt; raise `CannotOpenError` for a foreign key, context or format."""
         if not sealed.startswith(_VERSION):
             raise CannotOpenError
+        cipher = self._ciphers.get(sealed[_KEY_ID])
+        if cipher is None:
+            raise MissingKeyError(key_id_of(sealed))
         try:
-            cipher = self._ciphers[sealed[_KEY_ID]]
             text = cipher.decrypt(sealed[_NONCE], sealed[_CIPHERTEXT], context.encode())
-        except (KeyError, InvalidTag) as error:
+        except InvalidTag as error:
             raise CannotOpenError from error
         return Secret(text.decode())
-
-    def is_current(self, sealed: Sealed) -> bool:
-        """Say whether the newest key sealed this."""
-        return sealed[_KEY_ID] == self._newest
 
     @property
     def key_ids(self) -> tuple[str, ...]:
         """The ids of its keys, the one that seals first; they tell nothing of them."""
         return tuple(key_id.decode() for key_id in self._ciphers)
+
+    def is_current(self, sealed: Sealed) -> bool:
+        """Say whether the newest key sealed this."""
+        return sealed[_KEY_ID] == self._newest
 
 
 def key_id_of(sealed: Sealed) -> str:

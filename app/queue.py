@@ -7,6 +7,7 @@ through it but "there is work".
 
 import contextlib
 import logging
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -42,6 +43,7 @@ class Queue:
     """Wake-ups for workers, through SQLite or Redis."""
 
     def __init__(self, url: str) -> None:
+        """Open it; raise `QueueError` for a file that cannot be opened."""
         self._waking = _open(url, WAKE_SECONDS)
         self._reading = _open(url, READ_SECONDS)
         self._handler: Callable[[], None] = _nobody
@@ -58,6 +60,13 @@ class Queue:
         except Exception as error:
             # Huey hands on its storage's own errors: those of sqlite3 and of redis
             # have no base class in common but this one.
+            raise QueueError(type(error).__name__) from error
+
+    def waiting(self) -> int:
+        """Return how many wake-ups no worker has taken yet; raise `QueueError`."""
+        try:
+            return int(self._waking.pending_count())
+        except Exception as error:
             raise QueueError(type(error).__name__) from error
 
     @contextlib.contextmanager
@@ -151,7 +160,10 @@ def _open(url: str, patience: float) -> huey.Huey:
     if parts.scheme == "sqlite":
         # As in a database URL: three slashes before a relative path, four before an
         # absolute one.
-        return huey.SqliteHuey(filename=parts.path[1:], **options)
+        try:
+            return huey.SqliteHuey(filename=parts.path[1:], **options)
+        except sqlite3.Error as error:
+            raise QueueError(type(error).__name__) from error
     if parts.scheme in {"redis", "rediss"}:
         # Without these a Redis that accepts and never answers holds its caller.
         pool = redis.ConnectionPool.from_url(

@@ -1,13 +1,14 @@
 """Every secret we keep, in one table: put, accepted, expire, delete_expired."""
 
 import uuid
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.crypto import Keyring, Sealed, Secret
+from app.crypto import Keyring, Sealed, Secret, key_id_of
 from app.db import Base, new_id
 
 CHECKPOINT_KEY = "checkpoint-key"
@@ -174,6 +175,11 @@ def forget_tenants(session: Session, tenant_ids: sa.Select[uuid.UUID]) -> None:
             SecretVersion.kind != CHECKPOINT_KEY,
         )
     )
+
+
+def counts(session: Session) -> dict[str, int]:
+    """Return how many versions each encryption key has sealed, by the key's id."""
+    return Counter(map(key_id_of, session.scalars(sa.select(SecretVersion.sealed))))
 
 
 def delete_expired(session: Session, *, now: datetime) -> int:

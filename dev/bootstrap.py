@@ -25,6 +25,16 @@ ENVIRON = os.environ  # noqa: TID251 -- package managers need what the person ha
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Names that tests/browser/conftest.py looks for, too."""
 
+SBIN = os.pathsep.join(
+    [ENVIRON.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
+)
+"""Where nginx is looked for: Debian's is on no person's path but root's."""
+FAKETIMES = (
+    "/usr/lib/*/faketime/libfaketime.so.1",
+    "/usr/lib/faketime/libfaketime.so.1",
+)
+"""Where systems keep it; tests/doctor looks there, too."""
+
 
 class SetupError(Exception):
     """Something must be done by hand first; the message says what."""
@@ -86,11 +96,31 @@ def browser() -> None:
         )
 
 
+def proxy() -> None:
+    """See that there are nginx and libfaketime; as root on Debian, install them.
+
+    Faults are planted with them that `countersign doctor` must find.
+    """
+    apt = shutil.which("apt-get")
+    if not _has_proxy() and apt is not None and os.geteuid() == 0:
+        print("Installing nginx and libfaketime for the tests (once) ...", flush=True)
+        _quietly([apt, "update"])
+        packages = ["nginx-light", "libfaketime"]
+        _quietly([apt, "install", "--yes", "--no-install-recommends", *packages])
+    if not _has_proxy():
+        raise SetupError(
+            "The tests of the doctor need nginx, and libfaketime in one of "
+            f"{', '.join(FAKETIMES)}.\n"
+            "On Debian: sudo apt-get install nginx-light libfaketime"
+        )
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "python": python,
     "node": node,
     "forge": forge,
     "browser": browser,
+    "proxy": proxy,
 }
 
 
@@ -125,6 +155,11 @@ def _pages() -> list[Path]:
 
 def _has_chromium() -> bool:
     return any(map(shutil.which, CHROMIUMS))
+
+
+def _has_proxy() -> bool:
+    has_clock = any(Path("/").glob(each.lstrip("/")) for each in FAKETIMES)
+    return has_clock and shutil.which("nginx", path=SBIN) is not None
 
 
 def _digest(*files: Path) -> str:

@@ -2,7 +2,16 @@
 
 import click
 
-from app.cli import auditing, backups, databases, keys, serving, sites, stopping
+from app.cli import (
+    auditing,
+    backups,
+    databases,
+    doctoring,
+    keys,
+    serving,
+    sites,
+    stopping,
+)
 from app.forge.commands import forge
 
 
@@ -20,6 +29,7 @@ for _command in (
     sites.group,
     keys.keys,
     auditing.audit,
+    doctoring.examine,
     stopping.stop,
     stopping.resume,
     stopping.stops_,

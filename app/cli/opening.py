@@ -30,9 +30,9 @@ def settings() -> Settings:
         sys.exit(2)
 
 
-def runtime() -> Runtime:
+def runtime(chosen: Settings | None = None) -> Runtime:
     """Build all that the product needs, and let it log to standard error."""
-    chosen = settings()
+    chosen = chosen or settings()
     handler = logging.StreamHandler()
     handler.addFilter(TroubleFilter())
     handler.addFilter(Sparing())

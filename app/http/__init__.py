@@ -2,6 +2,7 @@
 
 from app.http.addresses import refuse_odd
 from app.http.egress import Egress, Exempt, ForbiddenError
+from app.http.in_time import InTime
 from app.http.mail import Letter, Mail, MailServer, NoMail, Reply, Stage
 from app.http.messages import Http, Network, Request, Response, SendError
 from app.http.real import RealHttp
@@ -12,6 +13,7 @@ __all__ = [
     "Exempt",
     "ForbiddenError",
     "Http",
+    "InTime",
     "Letter",
     "Mail",
     "MailServer",

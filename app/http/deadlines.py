@@ -21,6 +21,8 @@ class Current(threading.local):
     """What has the socket that is cut, as `sock`."""
     until: float = 0.0
     """By `time.monotonic()`."""
+    target: str | None = None
+    """Path and query to be sent as they are, if the request has such."""
 
     def left(self, most: float) -> float:
         """Return the seconds that one part of it may take: `most`, or fewer."""

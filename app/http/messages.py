@@ -29,6 +29,9 @@ class Request:
     keep: int | None = None
     """Bytes of the answer's body that are wanted, where only its status counts: what is
     beyond them, or comes too slowly, is left away. None: the whole answer or none."""
+    target: str | None = field(default=None, repr=False)
+    """Path and query exactly as they go out, instead of the URL's own, which is tidied
+    up on its way: for who looks what becomes of odd ones. The URL says where to."""
 
 
 @dataclass(frozen=True, kw_only=True)

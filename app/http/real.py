@@ -113,6 +113,7 @@ def _session(egress: Egress, tenant_id: uuid.UUID | None) -> requests.Session:
 
 
 def _sent(session: requests.Session, request: Request) -> Response:
+    deadlines.current.target = request.target
     with session.request(
         request.method,
         request.url,
@@ -203,9 +204,10 @@ class _Judged:
             raise ConnectTimeoutError(connection, "no connection in time")
         raise NewConnectionError(connection, "no connection")
 
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         deadlines.current.connection = self
-        super().request(*args, **kwargs)  # type: ignore[misc]
+        target = deadlines.current.target or url
+        super().request(method, target, *args, **kwargs)  # type: ignore[misc]
 
 
 class _Adapter(HTTPAdapter):

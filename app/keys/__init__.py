@@ -15,10 +15,20 @@ from app.keys.changing import (
     revoke_all,
     rotate,
 )
-from app.keys.reading import ListedKey, Signer, due, has_keys, key_set, listed, signer
+from app.keys.reading import (
+    RETIREMENT,
+    ListedKey,
+    Signer,
+    due,
+    has_keys,
+    key_set,
+    listed,
+    signer,
+)
 from app.keys.tables import KeyState, NoKeyError, SigningKey
 
 __all__ = [
+    "RETIREMENT",
     "KeyState",
     "ListedKey",
     "NoKeyError",

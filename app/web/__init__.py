@@ -12,6 +12,7 @@ from app.forge import manifest
 from app.runtime import Runtime
 from app.settings import Settings
 from app.web import (
+    arriving,
     context,
     descriptor,
     downloads,
@@ -40,7 +41,7 @@ from app.web.overview import overview_page
 from app.web.permissions import JIRA_ADMIN, NO_PERMISSION, ON_CALL, SEES_ISSUE
 from app.web.rules import gates, rules_page
 from app.web.runs import replays, runs_page
-from app.web.settings import personal_page, settings_page
+from app.web.settings import checkup, personal_page, settings_page
 
 ROOT = Path(__file__).parents[2]
 Row = tuple[Blueprint, Guard, str]
@@ -69,6 +70,7 @@ COMMON: Sequence[Row] = (
     (health.bp, guards.open_to_all, NO_PERMISSION),
     (issuers.bp, guards.open_to_all, NO_PERMISSION),
     (security_txt.bp, guards.open_to_all, NO_PERMISSION),
+    (arriving.bp, guards.open_to_all, NO_PERMISSION),
     (downloads.fetched, guards.ticket, NO_PERMISSION),
     (listening.bp, guards.listener, NO_PERMISSION),
 )
@@ -104,6 +106,7 @@ PAGES: Sequence[Row] = (
     (proof.bp, guards.context_token, JIRA_ADMIN),
     (settings_page.bp, guards.context_token, JIRA_ADMIN),
     (personal_page.bp, guards.context_token, JIRA_ADMIN),
+    (checkup.bp, guards.context_token, JIRA_ADMIN),
     (downloads.bp, guards.context_token, JIRA_ADMIN),
 )
 """What our pages call: by a context token, and through Forge by Forge's own."""

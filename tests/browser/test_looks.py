@@ -116,6 +116,8 @@ def settings(desk: Desk) -> None:
     desk.frame.get_by_label("Runs, in days").fill("3")
     desk.frame.get_by_role("button", name="Save changes").press("Enter")
     expect(desk.frame.locator("#not-saved")).to_be_visible()
+    desk.frame.get_by_role("button", name="Check now").press("Enter")
+    expect(desk.frame.locator("#test-result h3")).to_have_text("The connection works")
 
 
 def people(desk: Desk) -> None:

@@ -320,6 +320,7 @@ def _ids(house: House, issue_id: str, destination: uuid.UUID, bot: Bot) -> Ids:
         "unverified_ticket": json.loads(answer.body)["ticket"],
         "version": "0123456789ab",
         "name": "app.css",
+        "rest": "a%2Fb",
     }
 
 
@@ -337,5 +338,5 @@ MAKERS = (
 )
 """Whose ids a route may have in its address; `_ids` makes a real one of each."""
 
-OF_OUR_FILES = frozenset({"version", "name"})
+OF_OUR_FILES = frozenset({"version", "name", "rest"})
 """Parts of an address that are no ids of anything."""

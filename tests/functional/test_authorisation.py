@@ -119,6 +119,8 @@ EXPECTED: Mapping[str, Row] = {
     "GET /static/<version>/<name>": everybody(200),
     # This operator named nobody whom to tell.
     "GET /.well-known/security.txt": everybody(404),
+    # Tells nobody more than a hash of what he has sent.
+    "GET /doctor/target/<rest>": everybody(200),
     # By the listener's own proof; that answers a run that does not wait.
     "POST /listeners/<listener_id>": everybody(401),
     # Whoever has the ticket has the file, once; only an admin gets a ticket.
@@ -163,6 +165,7 @@ EXPECTED: Mapping[str, Row] = {
     "GET /api/v1/pages/settings": admins(200),
     "PUT /api/v1/preferences": admins(204),
     "POST /api/v1/erasures": admins(202),
+    "POST /api/v1/checkup": admins(200),
     "POST /api/v1/downloads": admins(201),
     "GET /api/v1/pages/keys": admins(200),
     # The next key is too new to sign with.

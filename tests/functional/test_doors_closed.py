@@ -100,6 +100,7 @@ def test_what_both_share_is_all_that_is_left_beside_forge(runtime: Runtime) -> N
         "/healthz",
         "/readyz",
         "/metrics",
+        "/doctor/target/<path:rest>",
         "/downloads/<unverified_ticket>",
         "/issuers/<uuid:tenant_id>/.well-known/openid-configuration",
         "/issuers/<uuid:tenant_id>/jwks.json",

@@ -27,6 +27,7 @@ from tests.serving import serving
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO")
 OPEN = {
+    "arriving.tell",
     "descriptor.show",
     "health.healthz",
     "health.readyz",
@@ -113,6 +114,7 @@ FAMILY = {
     "listening": "of a listener",  # tried everywhere in test_token_families
     "log": "context",
     "keys": "context",
+    "checkup": "context",
     "conditions": "context",
     "gates": "context",
     "rules": "context",

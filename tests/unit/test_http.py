@@ -24,6 +24,23 @@ from app.http.egress import Address
 
 
 @contextmanager
+def listening(*talks: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Let each of these have one connection, on loopback, from its first byte on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+
+        def serve() -> None:
+            for talk in talks:
+                connection, _ = found.accept()
+                with connection:
+                    talk(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{found.getsockname()[1]}/"
+        thread.join(5)
+
+
+@contextmanager
 def server(*answers: bytes | Callable[[socket.socket], None]) -> Iterator[str]:
     """Answer one connection after the other with raw bytes, on loopback."""
     listening = socket.create_server(("127.0.0.1", 0))
@@ -254,6 +271,22 @@ def test_t11_host_header_stays_the_name(door: RealHttp) -> None:
     with server(echo) as url:
         named = url.replace("127.0.0.1", "localhost")
         assert door.send(Request(method="GET", url=named)).body == b"heard"
+
+
+def test_target_goes_out_as_it_is_and_the_next_one_by_its_url(door: RealHttp) -> None:
+    heard: list[bytes] = []
+
+    def tell(connection: socket.socket) -> None:
+        heard.append(connection.recv(65536))
+        connection.sendall(answer(b""))
+
+    odd = "/a/./b/../c%2fd//e?x=%7e+y&z="
+    with listening(tell, tell) as url:
+        door.send(Request(method="GET", url=f"{url}plain", target=odd))
+        door.send(Request(method="GET", url=f"{url}a/./b%2f"))
+
+    assert heard[0].startswith(f"GET {odd} HTTP/1.1\r\n".encode())
+    assert heard[1].startswith(b"GET /a/b%2F HTTP/1.1\r\n")
 
 
 def test_requests_hide_what_they_carry() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from app.destinations import DestinationState
 from app.web.keys.offered_secret import OfferedSecret
-from app.web.overview.site_health import State, Troubled, health
+from app.web.overview.site_health import health
+from app.web.overview.site_state import State, Troubled
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SITE = "https://acme.atlassian.net"

@@ -1,9 +1,8 @@
 """Sends a test event on the spot, and shows what the receiver really answered."""
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,7 +20,7 @@ from app.destinations import (
     Verdict,
     connector_of,
 )
-from app.http import Http, Request, Response, SendError
+from app.http import InTime
 from app.jira import Jira, open_jira
 from app.web.context import caller, runtime, web
 from app.web.words import Shown
@@ -66,27 +65,6 @@ class _Trial:
     jira: Jira
 
 
-@dataclass(frozen=True, kw_only=True)
-class _InTime:
-    """`Http` until a moment: each request has what is left of the time, at most.
-
-    Attack: a kind asks several questions, and its host lets each of them take as long
-    as the door allows; meanwhile the thread is missing for Jira's calls.
-    """
-
-    http: Http
-    now: Callable[[], datetime]
-    until: datetime
-
-    def send(self, request: Request) -> Response:
-        # At most all of it, should the clock be set back meanwhile.
-        left = min(self.until - self.now(), LONGEST).total_seconds()
-        if left <= 0:
-            raise SendError("the test took too long", sent=False)
-        seconds = left if request.seconds is None else min(left, request.seconds)
-        return self.http.send(replace(request, seconds=seconds))
-
-
 def send(destination_id: uuid.UUID) -> Tried:
     """Ask whether it is set up, or send a test event; the breaker hears nothing of it.
 
@@ -112,7 +90,13 @@ def send(destination_id: uuid.UUID) -> Tried:
 
 def _carry_out(trial: _Trial) -> Exchange:
     now = runtime().now
-    in_time = _InTime(http=runtime().http, now=now, until=now() + LONGEST)
+    in_time = InTime(
+        http=runtime().http,
+        now=now,
+        until=now() + LONGEST,
+        longest=LONGEST,
+        late="the test took too long",
+    )
     line = Line(http=in_time, mail=runtime().mail, now=now, jira=trial.jira)
     if trial.signed is None:
         return trial.connector.trial(trial.target, line)
