@@ -9,7 +9,7 @@ import pytest
 
 from tests.canaries import leaks, tokens
 
-SECRET = "s3cret/+with~odd&signs=" + secrets.token_urlsafe(16)
+SECRET = "s3cret/+with~odd&signs=Wq8zR2xLw0a9TfB1kD7u"
 
 
 @pytest.mark.parametrize("before", [b"", b"a", b"ab", b"abc"])
@@ -31,6 +31,7 @@ def test_secret_in_base64_is_found_wherever_it_begins(
         SECRET.encode().hex(),
         SECRET.encode().hex().upper(),
     ],
+    ids=["plain", "quoted", "quoted whole", "hex", "HEX"],
 )
 def test_secret_is_found_as_it_may_be_written(written: str) -> None:
     assert leaks({"it": SECRET}, {"log": f"x{written}y".encode()})
