@@ -43,7 +43,7 @@ ONE_DATABASE = frozenset(
     for name in (
         # who is let in, and what is answered to whom
         *("authorisation", "doors_closed", "forge_pages", "fuzz", "listening"),
-        "security_txt",
+        *("operating", "security_txt"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
