@@ -48,6 +48,12 @@ def restore(source: Path, url: sa.URL) -> None:
         raise click.ClickException(
             f"{place} is there already: restore where there is no database"
         )
+    for end in ("-wal", "-shm", "-journal"):
+        # SQLite would carry the old database's last writes into the new one.
+        if (left := place.with_name(f"{place.name}{end}")).exists():
+            raise click.ClickException(
+                f"{left} is left of an older database: move it away"
+            )
     copy = place.with_name(f"{place.name}.restoring")
     try:
         copy.touch(PRIVATE)

@@ -66,7 +66,7 @@ def configuration(tenant_id: uuid.UUID) -> ResponseReturnValue:
 def key_set(tenant_id: uuid.UUID) -> ResponseReturnValue:
     """Hand out the public keys: next, active, and retiring ones of the last minutes.
 
-    Attack (T14): a key that was stolen and revoked is in an older backup, not revoked.
+    Attack (T14): a key that was stolen and revoked is not revoked in an older backup.
     Until the operator has said what becomes of its keys, a restored instance names
     none: 503, and receivers go on with the set that they remember.
     """

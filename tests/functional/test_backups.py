@@ -259,6 +259,20 @@ class TestSQLite:
         assert "not a backup by `countersign backup`" in refused.output
         assert not (tmp_path / "restored.sqlite").exists()
 
+    def test_what_is_left_of_an_older_database_is_not_mixed_in(
+        self, env: Env, elsewhere: Env, planted: Planted, file: Path, tmp_path: Path
+    ) -> None:
+        del planted
+        good(env, "backup", str(file))
+        left = tmp_path / "restored.sqlite-wal"
+        left.write_bytes(b"old writes")
+
+        refused = run(elsewhere, "restore", str(file))
+
+        assert (refused.exit_code, f"{left} is left" in refused.output) == (1, True)
+        left.unlink()
+        good(elsewhere, "restore", str(file))
+
     def test_mistaken_path_makes_neither_backup_nor_database(
         self, elsewhere: Env, file: Path, tmp_path: Path
     ) -> None:
