@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import db, keys
 from app.cli import main
 from app.crypto import Keyring
+from app.queue import Queue
 from app.runtime import utc_now
 from app.tenants import Tenant
 from sandbox import Jira, create_app
@@ -148,12 +150,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             background=False,
         )
         sessions = db.make_sessions(env["COUNTERSIGN_DATABASE_URL"])
-        serve = [COUNTERSIGN, "serve"]
+        # The two parts of `countersign serve`: without what watches over them.
+        web, worker = [COUNTERSIGN, "serve", "--web-only"], [COUNTERSIGN, "worker"]
         with (
             serving(create_app(jira), listening),
-            started("serve", serve, env=env, folder=folder, measured=False) as process,
+            started("web", web, env=env, folder=folder, measured=False) as process,
+            started("worker", worker, env=env, folder=folder, measured=False),
         ):
             process.wait_until_answers(f"http://{env['COUNTERSIGN_LISTEN']}/readyz")
+            wait_for_worker(env["COUNTERSIGN_QUEUE_URL"])
             tenant_id = install(env, jira, sessions, folder)
             yield Stage(
                 env=env,
@@ -164,6 +169,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             )
         jira.close()
         sessions.kw["bind"].dispose()
+
+
+def wait_for_worker(url: str) -> None:
+    """Return once somebody takes what is in the queue."""
+    queue, deadline = Queue(url), time.monotonic() + processes.READY_SECONDS
+    queue.wake()
+    while queue.waiting():
+        assert time.monotonic() < deadline, "no worker takes wake-ups"
+        time.sleep(processes.PAUSE_SECONDS)
 
 
 def migrate(url: str, revision: str = "head") -> None:
