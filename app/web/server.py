@@ -90,8 +90,10 @@ class Channel(HTTPChannel):
         channels = cast("dict[int, Channel]", server.active_channels)
         if len(channels) > CROWDED:
             # Attack: a thousand connections that say nothing keep everybody out.
-            waiting = filter(_is_waiting, channels.values())
-            min(waiting, key=lambda each: each.waits_since).will_close = True
+            waiting = [each for each in channels.values() if _is_waiting(each)]
+            waiting.remove(self)
+            if waiting:
+                min(waiting, key=lambda each: each.waits_since).will_close = True
 
     def readable(self) -> bool:
         # Attack: a byte every few seconds, or blank lines, keep a connection for ever.
