@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,24 +10,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from app import audit, checkpoints
+from app import audit, checkpoints, personal
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, Checkpoint, Report, Walk, sealing
 from app.crypto import Keyring
 from app.db import moment_of, new_id
 from tests.functional import old_runs
 from tests.functional.fakes import Clock
-
-__all__ = [
-    "Chained",
-    "Sessions",
-    "chained",
-    "finish",
-    "of_ten",
-    "replace",
-    "walk",
-    "when",
-]
 
 Sessions = sessionmaker[Session]
 
@@ -54,6 +43,20 @@ class Chained:
                     now=self.clock(),
                     **detail,
                 )
+
+    def write_many(self, times: int) -> None:
+        """Record events of one moment, in one go."""
+        now = self.clock()
+        row = {
+            "tenant_id": self.tenant_id,
+            "kind": "verification-accepted",
+            "actor": "jira",
+            "happened_at": now,
+            "detail": audit.canonical({"route": "triggered.triggered"}),
+        }
+        rows = [row | {"id": new_id(now)} for _ in range(times)]
+        with self.sessions.begin() as session:
+            session.execute(sa.insert(AuditEvent), rows)
 
     def seal(self) -> int:
         """Bring all that there is under checkpoints, a minute later."""
@@ -152,6 +155,19 @@ class Chained:
 def when(event_id: uuid.UUID) -> str:
     """Return how an event is named."""
     return f"{event_id} of {moment_of(event_id):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def erase(chain: Chained, account_id: str) -> None:
+    """Have a person forgotten, as an admin and a worker do."""
+    now = chain.clock()
+    with chain.sessions.begin() as session:
+        personal.want(session, chain.tenant_id, account_id, actor="ada", now=now)
+    with chain.sessions.begin() as session:
+        [erasure_id] = personal.unfinished(session)
+    goes_on = True
+    while goes_on:
+        with chain.sessions.begin() as session:
+            goes_on = personal.erase_some(session, chain.keyring, erasure_id, now=now)
 
 
 def walk(chain: Chained, kept: str = "") -> Walk:

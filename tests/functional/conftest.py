@@ -46,7 +46,7 @@ ONE_DATABASE = frozenset(
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
-        *("run_page", "settings_page"),
+        *("run_page", "settings_page", "verify_export"),
         *("conditions_pages", "destination_trials", "destinations_named", "pages"),
         *("pasting", "preview", "rule_names", "rule_pages", "slow_hosts", "words"),
         # receivers, each by its own request and answer
