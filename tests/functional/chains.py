@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -14,11 +14,14 @@ from app import audit, checkpoints, personal
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, Checkpoint, Report, Walk, sealing
 from app.crypto import Keyring
-from app.db import moment_of, new_id
+from app.db import Base, moment_of, new_id
 from tests.functional import old_runs
 from tests.functional.fakes import Clock
 
 Sessions = sessionmaker[Session]
+EVENT, CHECKPOINT, AMENDMENT = (
+    cast("sa.Table", each.__table__) for each in (AuditEvent, Checkpoint, AmendmentRow)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +110,11 @@ class Chained:
                 session.connection().execute(statement)
 
     def change(self, event_id: uuid.UUID, **values: Any) -> None:
-        table = AuditEvent.__table__
+        table = EVENT
         self.run(sa.update(table).where(table.c.id == event_id).values(**values))
 
     def change_checkpoint(self, seq: int, **values: Any) -> None:
-        table = Checkpoint.__table__
+        table = CHECKPOINT
         own = (table.c.tenant_id == self.tenant_id, table.c.seq == seq)
         self.run(sa.update(table).where(*own).values(**values))
 
@@ -126,30 +129,34 @@ class Chained:
             "detail": "{}",
         }
         made |= values
-        self.run(sa.insert(AuditEvent.__table__).values(**made))  # type: ignore[arg-type]
+        self.run(sa.insert(EVENT).values(**made))
         key: uuid.UUID = made["id"]
         return key
 
     def swap(self, one: uuid.UUID, other: uuid.UUID) -> None:
         """Give two events each other's ids."""
-        table, between = AuditEvent.__table__, uuid.uuid4()
+        table, between = EVENT, uuid.uuid4()
         for old, new in ((one, between), (other, one), (between, other)):
             self.run(sa.update(table).where(table.c.id == old).values(id=new))
 
     def delete(self, event_id: uuid.UUID) -> None:
-        table = AuditEvent.__table__
+        table = EVENT
         self.run(sa.delete(table).where(table.c.id == event_id))
 
     def delete_checkpoint(self, seq: int) -> None:
-        amendment, table = AmendmentRow.__table__, Checkpoint.__table__
         self.run(
             *(
                 sa.delete(each).where(
                     each.c.tenant_id == self.tenant_id, each.c.seq == seq
                 )
-                for each in (amendment, table)
+                for each in (AMENDMENT, CHECKPOINT)
             )
         )
+
+
+def emptying(table: str) -> sa.Executable:
+    """Return what deletes all rows of a table."""
+    return sa.delete(Base.metadata.tables[table])
 
 
 def when(event_id: uuid.UUID) -> str:

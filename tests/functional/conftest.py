@@ -47,6 +47,7 @@ ONE_DATABASE = frozenset(
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
         *("run_page", "settings_page", "verify_export"),
+        *("audit_command", "log_proof"),
         *("conditions_pages", "destination_trials", "destinations_named", "pages"),
         *("pasting", "preview", "rule_names", "rule_pages", "slow_hosts", "words"),
         # receivers, each by its own request and answer

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.audit import AuditEvent
-from app.checkpoints import AmendmentRow, Checkpoint, sealing
+from app.checkpoints import sealing
 from app.crypto import Keyring
 from app.db import Base
 from tests.functional import chains
@@ -22,9 +21,7 @@ from tests.functional.fakes import Clock
 
 HEALTH = [HealthCheck.function_scoped_fixture]
 VIC = "712020:5f9c0000-vic"
-TABLES = tuple(
-    cast("sa.Table", each.__table__) for each in (AuditEvent, Checkpoint, AmendmentRow)
-)
+TABLES = (chains.EVENT, chains.CHECKPOINT, chains.AMENDMENT)
 PLACES = [(table, column) for table in TABLES for column in table.columns]
 
 
@@ -68,9 +65,8 @@ def other(value: Any, column: sa.Column[Any], data: st.DataObject) -> Any:
             return new if new != value else value + "x"
         case bytes():
             at = data.draw(st.integers(0, max(len(value) - 1, 0)))
-            put = data.draw(st.binary(max_size=2))
-            new = value[:at] + put + value[at + 1 :]
-            return new if new != value else value + b"x"
+            flipped = value[:at] + data.draw(st.binary(max_size=2)) + value[at + 1 :]
+            return flipped if flipped != value else value + b"x"
         case datetime():
             by = data.draw(st.timedeltas(timedelta(microseconds=1), timedelta(9)))
             return value + by * data.draw(st.sampled_from([1, -1]))
@@ -78,8 +74,9 @@ def other(value: Any, column: sa.Column[Any], data: st.DataObject) -> Any:
             return uuid.UUID(int=value.int ^ 1 << data.draw(st.integers(0, 127)))
         case int():
             return data.draw(st.integers(-9, 9).filter(lambda new: new != value))
-    text = data.draw(st.sampled_from(["", "x"]))
-    return text.encode() if isinstance(column.type, sa.LargeBinary) else text
+        case _:
+            text = data.draw(st.sampled_from(["", "x"]))
+            return text.encode() if isinstance(column.type, sa.LargeBinary) else text
 
 
 def rows(session: Session, table: sa.Table) -> Sequence[sa.Row[Any]]:
