@@ -92,6 +92,18 @@ def test_hash_that_is_left_cannot_be_tried_with_account_ids(chain: Chained) -> N
     assert hashing.digest(chain.tenant_id, guess._replace(nonce=None)) != old
 
 
+def test_person_is_forgotten_also_where_the_key_is_lost(chain: Chained) -> None:
+    chain.write(actor=VIC)
+    chain.seal()
+    chain.run(chains.emptying("secret_version"))
+
+    chains.erase(chain, VIC)
+
+    victim = chain.ids()[10]
+    assert fact(chain, victim, "actor") == ERASED
+    assert f"event {when(victim)} was changed" in chain.found()
+
+
 def test_forged_erasure_is_named(chain: Chained) -> None:
     victim = chain.ids()[4]
 
