@@ -68,6 +68,7 @@ class AuditEvent(Base):
             None,
             "tenant_id",
             "checkpoint_id",
+            "id",  # or the events of one are looked for among all, for their order
             sqlite_where=_IS_SEALED,
             postgresql_where=_IS_SEALED,
         ),

@@ -4,6 +4,7 @@ What was done and how far it got are in one transaction, so whoever goes on begi
 the last batch ended. A row that was looked at twice is none the worse.
 """
 
+import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,14 @@ from sqlalchemy.orm import Session
 
 from app import audit, checkpoints
 from app.audit import AuditEvent
-from app.checkpoints import Chain
-from app.crypto import Keyring
+from app.checkpoints import Chain, LostKeyError
+from app.crypto import CannotOpenError, Keyring
 from app.db import least_id, new_id
 from app.personal import places
 from app.personal.places import PLACES, UNDER_WAY, Place
 from app.personal.tables import Erasure
+
+log = logging.getLogger(__name__)
 
 BATCH = 500
 """Rows that one transaction looks at."""
@@ -159,10 +162,16 @@ def _chain(
     """Take the proof of the history before its events are read, if they are next.
 
     None of them may come under a checkpoint between being read and being changed.
+    Where the key that signs is lost, none can; the person is forgotten all the same,
+    and what was proven of these events is so no more.
     """
     if PLACES[erasure.part].table is not AuditEvent:
         return None
-    return checkpoints.lock(session, keyring, erasure.tenant_id, now=now)
+    try:
+        return checkpoints.lock(session, keyring, erasure.tenant_id, now=now)
+    except (LostKeyError, CannotOpenError):
+        log.error("tenant=%s erasing without a checkpoint", erasure.tenant_id)  # noqa: TRY400 -- as said
+        return None
 
 
 def _change(

@@ -47,12 +47,12 @@ def upgrade() -> None:
     with op.batch_alter_table('audit_event', schema=None) as batch_op:
         batch_op.add_column(sa.Column('nonce', sa.LargeBinary(), nullable=True))
         batch_op.create_index('ix_audit_event_tenant_id_id_open', ['tenant_id', 'id'], unique=False, sqlite_where=sa.text('checkpoint_id IS NULL'), postgresql_where=sa.text('checkpoint_id IS NULL'))
-        batch_op.create_index(batch_op.f('ix_audit_event_tenant_id_checkpoint_id'), ['tenant_id', 'checkpoint_id'], unique=False, sqlite_where=sa.text('checkpoint_id IS NOT NULL'), postgresql_where=sa.text('checkpoint_id IS NOT NULL'))
+        batch_op.create_index(batch_op.f('ix_audit_event_tenant_id_checkpoint_id_id'), ['tenant_id', 'checkpoint_id', 'id'], unique=False, sqlite_where=sa.text('checkpoint_id IS NOT NULL'), postgresql_where=sa.text('checkpoint_id IS NOT NULL'))
 
 
 def downgrade() -> None:
     with op.batch_alter_table('audit_event', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_audit_event_tenant_id_checkpoint_id'), sqlite_where=sa.text('checkpoint_id IS NOT NULL'), postgresql_where=sa.text('checkpoint_id IS NOT NULL'))
+        batch_op.drop_index(batch_op.f('ix_audit_event_tenant_id_checkpoint_id_id'), sqlite_where=sa.text('checkpoint_id IS NOT NULL'), postgresql_where=sa.text('checkpoint_id IS NOT NULL'))
         batch_op.drop_index('ix_audit_event_tenant_id_id_open', sqlite_where=sa.text('checkpoint_id IS NULL'), postgresql_where=sa.text('checkpoint_id IS NULL'))
         batch_op.drop_column('nonce')
 

@@ -109,6 +109,8 @@ def log(desk: Desk) -> None:
     desk.frame.get_by_text("Facts").first.click()
     expect(desk.frame.locator("tr details dl").first).to_be_visible()
     desk.frame.locator("#claims summary").click()
+    desk.frame.get_by_role("button", name="Verify the log").press("Enter")
+    expect(desk.frame.locator("#test-result .notice")).to_be_visible()
 
 
 def settings(desk: Desk) -> None:

@@ -114,7 +114,7 @@ def test_person_answers_for_a_step_that_nobody_can_tell_of(
     assert desk.faults == []
 
 
-def test_details_stay_open_while_the_log_grows(desk: Desk) -> None:
+def test_details_and_answers_stay_while_the_log_grows(desk: Desk) -> None:
     make_a_run(desk)
     desk.open_config("Verification log")
     rows = desk.frame.locator("tr[data-item]")
@@ -123,6 +123,9 @@ def test_details_stay_open_while_the_log_grows(desk: Desk) -> None:
     row.get_by_text("Facts").click()
     facts = desk.frame.locator(f'[data-item="{event}"] details dl')
     expect(facts).to_be_visible()
+    desk.frame.get_by_role("button", name="Verify the log").press("Enter")
+    answer = desk.frame.locator("#test-result")
+    expect(answer).to_contain_text(re.compile("whole|to verify yet"))
     newest = rows.first.get_attribute("data-item") or ""
 
     make_a_run(desk)
@@ -130,6 +133,7 @@ def test_details_stay_open_while_the_log_grows(desk: Desk) -> None:
     expect(desk.frame.locator("#announcer")).to_have_text(re.compile("new event"))
     expect(rows.first).not_to_have_attribute("data-item", newest)
     expect(facts).to_be_visible()
+    expect(answer).to_contain_text(re.compile("whole|to verify yet"))
     assert desk.faults == []
 
 

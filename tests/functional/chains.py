@@ -2,34 +2,26 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
-from app import audit, checkpoints
+from app import audit, checkpoints, personal
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, Checkpoint, Report, Walk, sealing
 from app.crypto import Keyring
-from app.db import moment_of, new_id
+from app.db import Base, moment_of, new_id
 from tests.functional import old_runs
 from tests.functional.fakes import Clock
 
-__all__ = [
-    "Chained",
-    "Sessions",
-    "chained",
-    "finish",
-    "of_ten",
-    "replace",
-    "walk",
-    "when",
-]
-
 Sessions = sessionmaker[Session]
+EVENT, CHECKPOINT, AMENDMENT = (
+    cast("sa.Table", each.__table__) for each in (AuditEvent, Checkpoint, AmendmentRow)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +46,20 @@ class Chained:
                     now=self.clock(),
                     **detail,
                 )
+
+    def write_many(self, times: int) -> None:
+        """Record events of one moment, in one go."""
+        now = self.clock()
+        row = {
+            "tenant_id": self.tenant_id,
+            "kind": "verification-accepted",
+            "actor": "jira",
+            "happened_at": now,
+            "detail": audit.canonical({"route": "triggered.triggered"}),
+        }
+        rows = [row | {"id": new_id(now)} for _ in range(times)]
+        with self.sessions.begin() as session:
+            session.execute(sa.insert(AuditEvent), rows)
 
     def seal(self) -> int:
         """Bring all that there is under checkpoints, a minute later."""
@@ -104,11 +110,11 @@ class Chained:
                 session.connection().execute(statement)
 
     def change(self, event_id: uuid.UUID, **values: Any) -> None:
-        table = AuditEvent.__table__
+        table = EVENT
         self.run(sa.update(table).where(table.c.id == event_id).values(**values))
 
     def change_checkpoint(self, seq: int, **values: Any) -> None:
-        table = Checkpoint.__table__
+        table = CHECKPOINT
         own = (table.c.tenant_id == self.tenant_id, table.c.seq == seq)
         self.run(sa.update(table).where(*own).values(**values))
 
@@ -123,35 +129,52 @@ class Chained:
             "detail": "{}",
         }
         made |= values
-        self.run(sa.insert(AuditEvent.__table__).values(**made))  # type: ignore[arg-type]
+        self.run(sa.insert(EVENT).values(**made))
         key: uuid.UUID = made["id"]
         return key
 
     def swap(self, one: uuid.UUID, other: uuid.UUID) -> None:
         """Give two events each other's ids."""
-        table, between = AuditEvent.__table__, uuid.uuid4()
+        table, between = EVENT, uuid.uuid4()
         for old, new in ((one, between), (other, one), (between, other)):
             self.run(sa.update(table).where(table.c.id == old).values(id=new))
 
     def delete(self, event_id: uuid.UUID) -> None:
-        table = AuditEvent.__table__
+        table = EVENT
         self.run(sa.delete(table).where(table.c.id == event_id))
 
     def delete_checkpoint(self, seq: int) -> None:
-        amendment, table = AmendmentRow.__table__, Checkpoint.__table__
         self.run(
             *(
                 sa.delete(each).where(
                     each.c.tenant_id == self.tenant_id, each.c.seq == seq
                 )
-                for each in (amendment, table)
+                for each in (AMENDMENT, CHECKPOINT)
             )
         )
+
+
+def emptying(table: str) -> sa.Executable:
+    """Return what deletes all rows of a table."""
+    return sa.delete(Base.metadata.tables[table])
 
 
 def when(event_id: uuid.UUID) -> str:
     """Return how an event is named."""
     return f"{event_id} of {moment_of(event_id):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def erase(chain: Chained, account_id: str) -> None:
+    """Have a person forgotten, as an admin and a worker do."""
+    now = chain.clock()
+    with chain.sessions.begin() as session:
+        personal.want(session, chain.tenant_id, account_id, actor="ada", now=now)
+    with chain.sessions.begin() as session:
+        [erasure_id] = personal.unfinished(session)
+    goes_on = True
+    while goes_on:
+        with chain.sessions.begin() as session:
+            goes_on = personal.erase_some(session, chain.keyring, erasure_id, now=now)
 
 
 def walk(chain: Chained, kept: str = "") -> Walk:

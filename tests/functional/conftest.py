@@ -49,7 +49,8 @@ ONE_DATABASE = frozenset(
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
-        *("checkup", "doctor_sites", "run_page", "settings_page"),
+        *("audit_command", "checkup", "doctor_sites", "log_proof", "run_page"),
+        *("settings_page", "verify_export"),
         *("conditions_pages", "destination_trials", "destinations_named", "pages"),
         *("pasting", "preview", "rule_names", "rule_pages", "slow_hosts", "words"),
         # receivers, each by its own request and answer

@@ -1,6 +1,7 @@
 """The proof of a history: what is changed behind the product's back has a name."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -289,7 +290,7 @@ def test_key_that_cannot_be_opened_is_said_and_its_public_half_verifies(
 ) -> None:
     victim = chain.ids()[4]
     chain.change(victim, actor="eve")
-    lost = chains.replace(chain, keyring=Keyring([b"x" * 32]))
+    lost = replace(chain, keyring=Keyring([b"x" * 32]))
 
     found = lost.found()
 

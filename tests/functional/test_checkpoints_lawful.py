@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, checkpoints, personal
+from app import audit, checkpoints
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, hashing, judging, sealing
 from app.crypto import Keyring, make_signing_pair
@@ -32,18 +32,6 @@ def chain(sessions: Sessions, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> 
     return chains.of_ten(sessions, Keyring.from_base64([KEY]), clock, monkeypatch)
 
 
-def erase(chain: Chained, account_id: str = VIC) -> None:
-    now = chain.clock()
-    with chain.sessions.begin() as session:
-        personal.want(session, chain.tenant_id, account_id, actor="ada", now=now)
-    with chain.sessions.begin() as session:
-        [erasure_id] = personal.unfinished(session)
-    goes_on = True
-    while goes_on:
-        with chain.sessions.begin() as session:
-            goes_on = personal.erase_some(session, chain.keyring, erasure_id, now=now)
-
-
 def fact(chain: Chained, event_id: uuid.UUID, name: str) -> Any:
     with chain.sessions.begin() as session:
         column = getattr(AuditEvent, name)
@@ -58,7 +46,7 @@ def test_erased_person_leaves_a_whole_history(chain: Chained) -> None:
     chain.seal()
     chain.write(actor=VIC)  # under no checkpoint yet
 
-    erase(chain)
+    chains.erase(chain, VIC)
 
     *_, one, other, late = chain.ids()[:13]
     assert {fact(chain, each, "actor") for each in (one, other, late)} == {ERASED}
@@ -76,8 +64,8 @@ def test_two_persons_erased_from_one_event_leave_a_whole_history(
     chain.write(actor=VIC, person="712020:dee-0")
     chain.seal()
 
-    erase(chain)
-    erase(chain, "712020:dee-0")
+    chains.erase(chain, VIC)
+    chains.erase(chain, "712020:dee-0")
 
     assert chain.found() == []
     assert fact(chain, chain.ids()[10], "detail") == '{"person":"erased"}'
@@ -91,7 +79,7 @@ def test_hash_that_is_left_cannot_be_tried_with_account_ids(chain: Chained) -> N
     nonce = fact(chain, victim, "nonce")
     assert len(nonce) == 16
 
-    erase(chain)
+    chains.erase(chain, VIC)
 
     assert fact(chain, victim, "nonce") != nonce
     with chain.sessions.begin() as session:
@@ -102,6 +90,18 @@ def test_hash_that_is_left_cannot_be_tried_with_account_ids(chain: Chained) -> N
     assert hashing.digest(chain.tenant_id, guess._replace(nonce=nonce)) == old
     assert hashing.digest(chain.tenant_id, guess) != old
     assert hashing.digest(chain.tenant_id, guess._replace(nonce=None)) != old
+
+
+def test_person_is_forgotten_also_where_the_key_is_lost(chain: Chained) -> None:
+    chain.write(actor=VIC)
+    chain.seal()
+    chain.run(chains.emptying("secret_version"))
+
+    chains.erase(chain, VIC)
+
+    victim = chain.ids()[10]
+    assert fact(chain, victim, "actor") == ERASED
+    assert f"event {when(victim)} was changed" in chain.found()
 
 
 def test_forged_erasure_is_named(chain: Chained) -> None:
@@ -145,7 +145,7 @@ def test_change_that_was_made_before_an_erasure_is_not_attested_with_it(
     victim = chain.ids()[-1]
     chain.change(victim, detail='{"name":"b"}')
 
-    erase(chain)
+    chains.erase(chain, VIC)
 
     assert chain.found() == [f"event {when(victim)} was changed"]
 
@@ -153,7 +153,7 @@ def test_change_that_was_made_before_an_erasure_is_not_attested_with_it(
 def test_amendment_that_was_deleted_is_named(chain: Chained) -> None:
     chain.write(actor=VIC)
     chain.seal()
-    erase(chain)
+    chains.erase(chain, VIC)
 
     chain.run(sa.delete(AmendmentRow))
 
@@ -240,7 +240,8 @@ def test_range_that_was_deleted_as_if_by_age_is_named(chain: Chained) -> None:
     kid = tokens.thumbprint(pair.public)
     chain.change_checkpoint(3, jws=tokens.sign(pair.private, kid, payload))
     chain.seal()
-    assert chain.found() == [expected, "checkpoint 3 is signed by an unknown key"]
+    found = chain.found()
+    assert set(found) == {expected, "checkpoint 3 is signed by an unknown key"}
 
 
 def test_list_that_was_changed_does_not_make_pruning_delete_others(
@@ -270,7 +271,7 @@ def test_event_that_came_back_after_it_was_pruned_is_named(chain: Chained) -> No
 def test_person_is_erased_before_and_after_pruning(chain: Chained) -> None:
     chain.write(3, actor=VIC)
     chain.seal()
-    erase(chain)
+    chains.erase(chain, VIC)
     later(chain)
 
     chain.prune(chain.clock() - timedelta(hours=1))
@@ -370,7 +371,7 @@ def test_what_happens_while_somebody_verifies_is_no_fault(chain: Chained) -> Non
         with chain.sessions.begin() as session:
             walk.step(session)
 
-    erase(chain)
+    chains.erase(chain, VIC)
     later(chain)
     chain.prune(chain.clock() - timedelta(days=1, hours=1), limit=6)
     report = chains.finish(chain, walk)
@@ -434,8 +435,10 @@ def test_open_events_are_found_by_their_index(chain: Chained) -> None:
 
     place = AuditEvent.checkpoint_id == chain.checkpoint(1).id
     own = AuditEvent.tenant_id == chain.tenant_id
-    plan = plan_of(chain, sa.select(AuditEvent.id).where(own, place))
-    assert "ix_audit_event_tenant_id_checkpoint_id" in plan, plan
+    newest_first = sa.select(AuditEvent.id).order_by(AuditEvent.id.desc())
+    plan = plan_of(chain, newest_first.where(own, place).limit(1000))
+    assert "ix_audit_event_tenant_id_checkpoint_id_id" in plan, plan
+    assert "SORT" not in plan.upper(), plan
 
 
 def open_events(chain: Chained) -> sa.Select[uuid.UUID]:
