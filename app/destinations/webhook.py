@@ -78,17 +78,10 @@ class Webhook(Connector[Settings, NoCredentials]):
         token_id = secrets.token_urlsafe(16)
         claims = ours.bind({**said, "jti": token_id}, body, now)
         delivery_id = str(delivery.id)
-        headers = {
-            **target.headers,
-            "Content-Type": events.CONTENT_TYPE,
-            "User-Agent": USER_AGENT,
-            "Idempotency-Key": delivery_id,
-            "webhook-id": delivery_id,
-        }
 
         def proven(proof: Mapping[str, str]) -> Signed:
-            sent = {**headers, **proof}
-            request = Request(method="POST", url=target.url, headers=sent, body=body)
+            headers = _headers(target, delivery_id) | proof
+            request = Request(method="POST", url=target.url, headers=headers, body=body)
             return self.ready(request, target, delivery)
 
         signed = proven(_proof(target, delivery_id, claims, body, now))
@@ -128,6 +121,16 @@ class Webhook(Connector[Settings, NoCredentials]):
         proofs += headers.get("webhook-signature", "").split(" ")
         kept = [*target.headers.values(), *(s.reveal() for s in target.secrets)]
         return tuple(filter(None, (*proofs, *kept)))
+
+
+def _headers(target: Target[Any, Any], delivery_id: str) -> dict[str, str]:
+    return {
+        **target.headers,
+        "Content-Type": events.CONTENT_TYPE,
+        "User-Agent": USER_AGENT,
+        "Idempotency-Key": delivery_id,
+        "webhook-id": delivery_id,
+    }
 
 
 def _proof(

@@ -604,6 +604,28 @@ def test_t4_uninstall_kills_the_candidate_and_ends_its_calls(
     assert not is_accepted(caller, NEW)
 
 
+@pytest.mark.parametrize("secret", ["the old one", NEW])
+def test_t4_connect_app_that_comes_back_beside_forge_has_to_be_proven(
+    caller: Caller, prover: Prover, clock: Clock, events: Events, secret: str
+) -> None:
+    """The site is installed all the while; the uninstall killed what Connect had."""
+    jira, old = caller.jira, caller.jira.site.shared_secret
+    [answer] = jira.forge.install()
+    assert answer.is_good
+    jira.uninstall()
+    clock.advance(timedelta(seconds=1))
+    wanted = old if secret != NEW else NEW
+    assert caller.install(sharedSecret=wanted) == 204
+    assert not is_accepted(caller, wanted)
+
+    jira.site.shared_secret, jira.site.installed = wanted, True
+    prover.prove()
+
+    assert is_accepted(caller, wanted)
+    assert wanted == old or not is_accepted(caller, old)
+    assert [event["grace_minutes"] for event in events("secret-proven")] == [0]
+
+
 def test_t4_install_sent_again_keeps_what_is_stored(
     caller: Caller, prover: Prover, worker: Worker, all_runs: Runs
 ) -> None:
