@@ -38,7 +38,9 @@ def record(
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
-        kind = "verification-held" if call.candidate_id else "verification-accepted"
+        kind = "verification-accepted"
+        if call.candidate_id is not None:
+            kind, facts = "verification-held", {**facts, "unproven": True}
         audit.record(
             session,
             call.tenant_id,

@@ -210,8 +210,11 @@ def test_t4_stored_calls_are_carried_out_once_the_secret_is_proven(
     [run] = all_runs()
     assert (run.state, run.why) == (RunState.RECEIVED, Why.AWAITS_PROOF)
     assert len(events("verification-held")) == 1
-
     prover.prove()
+    shown = page(caller, f"runs/{run.id}")
+    assert "A call came, and was stored until its secret is proven" in shown
+    assert "With a secret that an installation offered" in shown
+
     worker.drain()
 
     [run] = all_runs()

@@ -75,6 +75,7 @@ LABELS: Mapping[str, str] = {
     "signing": "Signed by",
     "sub": "Subject",
     "subject": "Person in session",
+    "unproven": "Secret to be proven",
     "why": "Why",
 }
 """What facts are called; the others by their own names."""
