@@ -84,9 +84,9 @@ def trial(
     None if it waits no more, or if its address is another tenant's: then that is noted,
     and it is not even called.
     """
-    row = session.get(SecretCandidate, candidate_id)
+    row = session.get(SecretCandidate, candidate_id, with_for_update=True)
     if row is None:
-        return None
+        return None  # a newer one took its place
     tenant = session.get_one(Tenant, row.tenant_id)
     if is_taken(session, tenant, row.base_url):
         refuse_address(session, row, now=now)
@@ -108,7 +108,7 @@ def trial(
 
 def note_doubt(session: Session, candidate_id: uuid.UUID, doubt: str) -> None:
     """Note why a call did not prove the candidate; it is tried again."""
-    row = session.get(SecretCandidate, candidate_id)
+    row = session.get(SecretCandidate, candidate_id, with_for_update=True)
     if row is not None and row.fate is Fate.WAITING:
         row.doubt = printable(doubt, limit=WORDS_LIMIT)
 

@@ -42,7 +42,9 @@ GRACE = timedelta(minutes=10)
 SECOND = timedelta(seconds=1)
 HINT = {"workflowName": "W", "transitionId": 11, "from_status": "A", "to_status": "B"}
 
-OFTEN = Counter(install=4, prove=5, wait=4, replay=2, install_again=1, uninstall=1)
+OFTEN = Counter(
+    install=3, prove=5, wait=4, call=3, replay=2, install_again=1, uninstall=1
+)
 
 
 @dataclass
@@ -126,7 +128,7 @@ class Life(RuleBasedStateMachine):
     def happen(self, what: str) -> None:
         getattr(self, what)()
         if what in {"prove", "wait"}:
-            self._call_all()
+            self.call()
 
     def install(self) -> None:
         """Jira installs with a new secret, and goes over to it."""
@@ -159,7 +161,7 @@ class Life(RuleBasedStateMachine):
         edge = min(self.edges, default=self.now + timedelta(hours=1))
         if edge - SECOND > self.now:
             self.world.clock.time = edge - SECOND
-            self._call_all()
+            self.call()
         self.world.clock.time = edge
 
     def prove(self) -> None:
@@ -190,8 +192,8 @@ class Life(RuleBasedStateMachine):
             found = [_fate(row) for row in rows]
         assert found == [fate for _, fate in self.calls]
 
-    def _call_all(self) -> None:
-        """Let transitions' calls come, signed by each of the last secrets seen."""
+    def call(self) -> None:
+        """Transitions' calls come, signed by each of the last secrets seen."""
         for secret in self.seen[-3:]:
             self._call(secret)
 
