@@ -38,9 +38,13 @@ def record(
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
-        kind = "verification-accepted"
-        if call.candidate_id is not None:
-            kind, facts = "verification-held", {**facts, "unproven": True}
+        is_held = call.candidate_id is not None
+        if is_held and run_id is None:
+            # Attack (T13): one call, sent again and again by who offered the secret,
+            # would be as many lines of the tenant's history.
+            return False
+        kind = "verification-held" if is_held else "verification-accepted"
+        facts |= {"unproven": True} if is_held else {}
         audit.record(
             session,
             call.tenant_id,

@@ -293,6 +293,20 @@ def test_t13_bad_tokens_of_a_candidate_fill_no_tenants_history(
     assert (refused["reason"], refused["is_tenants"]) == ("expired", False)
 
 
+def test_t13_call_of_a_candidate_that_comes_again_is_no_line_more(
+    caller: Caller, events: Events, all_runs: Runs
+) -> None:
+    assert caller.install(sharedSecret=NEW) == 204
+    fire(caller, secret=NEW)
+    again = caller.jira.firing.accepted[-1].call
+
+    assert [caller.jira.addon.send(again).status for _ in range(3)] == [204] * 3
+
+    assert len(all_runs()) == 1
+    assert len(events("verification-held")) == 1
+    assert events("verification-duplicate") == []
+
+
 def test_t13_calls_stored_for_a_candidate_are_capped(
     caller: Caller, all_runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,9 +42,7 @@ GRACE = timedelta(minutes=10)
 SECOND = timedelta(seconds=1)
 HINT = {"workflowName": "W", "transitionId": 11, "from_status": "A", "to_status": "B"}
 
-OFTEN = Counter(
-    install=3, prove=5, wait=4, call=3, replay=2, install_again=1, uninstall=1
-)
+OFTEN = Counter(install=3, prove=5, wait=4, replay=2, install_again=1, uninstall=1)
 
 
 @dataclass
@@ -127,7 +125,7 @@ class Life(RuleBasedStateMachine):
     @rule(what=st.sampled_from(sorted(OFTEN.elements())))
     def happen(self, what: str) -> None:
         getattr(self, what)()
-        if what in {"prove", "wait"}:
+        if what in {"install", "prove", "wait"}:
             self.call()
 
     def install(self) -> None:
