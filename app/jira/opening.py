@@ -116,8 +116,9 @@ def _secrets(
     if tenants.live_identity(session, tenant.id, Door.CONNECT) is None:
         return []
     now, app_key = runtime.now(), runtime.settings.app_key
-    opened = vault.accepted(session, runtime.keyring, tenant.shared_secret, now=now)
+    # In this order: one that is proven between the two is among the second.
     offered = tenants.candidates.opened(session, runtime.keyring, tenant, now=now)
+    opened = vault.accepted(session, runtime.keyring, tenant.shared_secret, now=now)
     if opened and offered and offered[0].base_url == tenant.base_url:
         # Jira may have gone over to it already, and then it answers the current one
         # with 401. To try it at the known address is what proves it, so it does no

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app import audit, vault
 from app.crypto import Keyring, Secret
 from app.db import Base, new_id
-from app.tenants.tables import Tenant
+from app.tenants import standing
+from app.tenants.tables import Door, Tenant
 from app.tokens.checks import same
 
 LIFE = timedelta(hours=1)
@@ -42,6 +43,8 @@ class SecretCandidate(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     tenant_id: Mapped[uuid.UUID] = mapped_column(sa.ForeignKey(Tenant.id), unique=True)
     fate: Mapped[Fate]
+    client_key: Mapped[str]
+    """By which name the install came; one that ended is good again with the proof."""
     base_url: Mapped[str]
     """Where the install says the site is; the tenant's own address until it is proven
     is the known one."""
@@ -63,6 +66,7 @@ class SecretCandidate(Base):
 class Offer:
     """What a re-install says that is to be proven, all of it together."""
 
+    client_key: str
     secret: Secret
     base_url: str
     display_url: str | None
@@ -80,6 +84,7 @@ def offer(
             id=new_id(now),
             tenant_id=tenant.id,
             fate=Fate.WAITING,
+            client_key=offer.client_key,
             base_url=offer.base_url,
             display_url=offer.display_url,
             received_at=now,
@@ -107,6 +112,20 @@ def renew(
         return False
     row.display_url, row.next_try_at, row.drop_at = offer.display_url, now, now + LIFE
     return True
+
+
+def current(
+    session: Session, keyring: Keyring, tenant: Tenant, *, now: datetime
+) -> vault.Opened | None:
+    """Return the secret that counts now; None for a site without one.
+
+    Of a site that removed its Connect app and has Forge's, none does: the uninstall
+    killed every version, although they are kept for a while.
+    """
+    if standing.live_identity(session, tenant.id, Door.CONNECT) is None:
+        return None
+    secrets = vault.accepted(session, keyring, tenant.shared_secret, now=now)
+    return secrets[0] if secrets else None
 
 
 def find(session: Session, tenant_id: uuid.UUID) -> SecretCandidate | None:

@@ -42,6 +42,7 @@ class Installed:
     @property
     def offer(self) -> Offer:
         return Offer(
+            client_key=self.client_key,
             secret=self.shared_secret,
             base_url=self.base_url,
             display_url=self.display_url,
@@ -120,7 +121,7 @@ def _install_first(
     _describe(tenant, body, now=now)
     session.flush()  # the names and the vault's rows point at the tenant
     withdrawn = candidates.withdraw(session, tenant, _NEWER, now=now)
-    came_back = _reopen(session, tenant, body.client_key, now=now)
+    came_back = standing.reopen(session, tenant, body.client_key, now=now)
     grace = timedelta(minutes=0 if came_back else settings.secret_grace_minutes)
     secret, owner = body.shared_secret, tenant.shared_secret
     generation = vault.put(session, keyring, owner, secret, now=now, grace=grace)
@@ -144,17 +145,16 @@ def _install_again(
     it. Where that is all it says, there is nothing to prove. (Another address still
     has to answer, see `promoting`.)
     """
-    _reopen(session, tenant, body.client_key, now=now)
-    current = vault.accepted(session, keyring, tenant.shared_secret, now=now)[:1]
-    knows_secret = any(
-        same(each.secret.reveal(), body.shared_secret.reveal()) for each in current
+    current = candidates.current(session, keyring, tenant, now=now)
+    knows_secret = current is not None and same(
+        current.secret.reveal(), body.shared_secret.reveal()
     )
-    if knows_secret and body.base_url == tenant.base_url:
+    if current and knows_secret and body.base_url == tenant.base_url:
         withdrawn = candidates.withdraw(session, tenant, _NEWER, now=now)
         _describe(tenant, body, now=now)
         if is_unlisted(settings, body.base_url):
             tenant.state = admitted(settings, body.base_url)
-        _note_installed(session, tenant, current[0].generation, now=now)
+        _note_installed(session, tenant, current.generation, now=now)
         return Installation(tenant=tenant, effect=Effect.APPLIED, withdrawn=withdrawn)
     withdrawn = None
     if not candidates.renew(session, keyring, tenant, body.offer, now=now):
@@ -196,19 +196,6 @@ def uninstall(
     kind = "uninstalled" if has_left else "connect-uninstalled"
     standing.note(session, tenant, kind, now=now)
     return Installation(tenant=tenant, effect=Effect.APPLIED, withdrawn=withdrawn)
-
-
-def _reopen(
-    session: Session, tenant: Tenant, client_key: str, *, now: datetime
-) -> bool:
-    """Let the site's name be good again; return whether it had ended."""
-    identity = standing.find_identity(session, client_key, Door.CONNECT)
-    if identity is None or identity.ended_at is None:
-        return False
-    identity.ended_at = None
-    # The uninstall killed every version; none of them comes back with the site.
-    vault.expire(session, tenant.shared_secret, at=now)
-    return True
 
 
 def _describe(tenant: Tenant, body: Installed, *, now: datetime) -> None:

@@ -84,9 +84,9 @@ def trial(
     None if it waits no more, or if its address is another tenant's: then that is noted,
     and it is not even called.
     """
-    row = session.get(SecretCandidate, candidate_id)
+    row = session.get(SecretCandidate, candidate_id, with_for_update=True)
     if row is None:
-        return None
+        return None  # a newer one took its place
     tenant = session.get_one(Tenant, row.tenant_id)
     if is_taken(session, tenant, row.base_url):
         refuse_address(session, row, now=now)
@@ -95,20 +95,20 @@ def trial(
     if found is None or found[0].id != candidate_id:
         return None
     secret = found[1].secret
-    current = vault.accepted(session, keyring, tenant.shared_secret, now=now)[:1]
+    known = candidates.current(session, keyring, tenant, now=now)
     return Trial(
         candidate_id=row.id,
         tenant_id=row.tenant_id,
         secret=secret,
         known_url=tenant.base_url,
         offered_url=row.base_url,
-        knows_secret=any(same(secret.reveal(), c.secret.reveal()) for c in current),
+        knows_secret=known is not None and same(secret.reveal(), known.secret.reveal()),
     )
 
 
 def note_doubt(session: Session, candidate_id: uuid.UUID, doubt: str) -> None:
     """Note why a call did not prove the candidate; it is tried again."""
-    row = session.get(SecretCandidate, candidate_id)
+    row = session.get(SecretCandidate, candidate_id, with_for_update=True)
     if row is not None and row.fate is Fate.WAITING:
         row.doubt = printable(doubt, limit=WORDS_LIMIT)
 
@@ -136,7 +136,8 @@ def promote(
     if is_taken(session, tenant, row.base_url):
         refuse_address(session, row, now=now)
         return None
-    grace = timedelta(minutes=settings.secret_grace_minutes)
+    came_back = standing.reopen(session, tenant, row.client_key, now=now)
+    grace = timedelta(minutes=0 if came_back else settings.secret_grace_minutes)
     generation = vault.put(
         session, keyring, tenant.shared_secret, trial.secret, now=now, grace=grace
     )
@@ -151,7 +152,7 @@ def promote(
         now=now,
         base_url=row.base_url,
         secret_generation=generation,
-        grace_minutes=settings.secret_grace_minutes,
+        grace_minutes=int(grace.total_seconds() // 60),
     )
     return Promoted(generation=generation, renamed=renamed)
 

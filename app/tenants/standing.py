@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, keys
+from app import audit, keys, vault
 from app.tenants.tables import Door, State, Tenant, TenantIdentity
 from app.tokens.checks import Reason, Refused
 
@@ -130,6 +130,17 @@ def leave(session: Session, identity: TenantIdentity, *, now: datetime) -> bool:
     tenant = session.get_one(Tenant, identity.tenant_id)
     tenant.state, tenant.uninstalled_at = State.UNINSTALLED, now
     keys.end(session, tenant.id, now=now)
+    return True
+
+
+def reopen(session: Session, tenant: Tenant, client_key: str, *, now: datetime) -> bool:
+    """Let the site's name at Connect be good again; return whether it had ended."""
+    identity = find_identity(session, client_key, Door.CONNECT)
+    if identity is None or identity.ended_at is None:
+        return False
+    identity.ended_at = None
+    # The uninstall killed every version; none of them comes back with the site.
+    vault.expire(session, tenant.shared_secret, at=now)
     return True
 
 

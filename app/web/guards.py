@@ -243,8 +243,9 @@ def _tenant_of(
     now, keyring = runtime().now(), runtime().keyring
     with runtime().sessions.begin() as session:
         tenant = tenants.get_calling(session, token.issuer)
-        secrets = vault.accepted(session, keyring, tenant.shared_secret, now=now)
+        # In this order: one that is proven between the two is among the second.
         offered = tenants.candidates.opened(session, keyring, tenant, now=now)
+        secrets = vault.accepted(session, keyring, tenant.shared_secret, now=now)
         found = (offered[0].id, offered[1]) if offered else None
         session.expunge(tenant)
     g.tenant_id = tenant.id

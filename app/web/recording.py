@@ -40,9 +40,15 @@ def record(
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
-        # Attack: one captured call of Jira's, sent again for its hour.
-        if run_id or left_out.admits_duplicate(call.tenant_id, now=now):
-            kind = "verification-held" if call.candidate_id else "verification-accepted"
+        is_held = call.candidate_id is not None
+        # Attacks (T13): one captured call of Jira's, sent again for its hour; and one
+        # of somebody who offered a secret, which would be as many lines of the
+        # tenant's history.
+        if run_id or (
+            not is_held and left_out.admits_duplicate(call.tenant_id, now=now)
+        ):
+            kind = "verification-held" if is_held else "verification-accepted"
+            facts |= {"unproven": True} if is_held else {}
             audit.record(
                 session,
                 call.tenant_id,

@@ -17,6 +17,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
     sa.Column('fate', sa.String(length=32), nullable=False),
+    sa.Column('client_key', sa.Text(), nullable=False),
     sa.Column('base_url', sa.Text(), nullable=False),
     sa.Column('display_url', sa.Text(), nullable=True),
     sa.Column('received_at', sa.DateTime(timezone=True), nullable=False),

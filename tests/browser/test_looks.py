@@ -113,6 +113,15 @@ def log(desk: Desk) -> None:
     expect(desk.frame.locator("#test-result .notice")).to_be_visible()
 
 
+def keys(desk: Desk) -> None:
+    """With a secret that somebody offered, and that Jira does not know."""
+    desk.ask("mishaps/foreign-secret")
+    desk.open_config("Keys")
+    expect(desk.frame.get_by_text("To be proven")).to_be_visible()
+    # The site installs again with the secret that counts: nothing waits any more.
+    desk.ask("mishaps/install")
+
+
 def settings(desk: Desk) -> None:
     desk.open_config("Settings")
     desk.frame.get_by_label("Runs, in days").fill("3")
@@ -130,7 +139,7 @@ def people(desk: Desk) -> None:
 
 PAGES = (
     *(create, edit, edit_broken, view, view_broken),
-    *(overview, runs, run, rules, log, settings, people),
+    *(overview, runs, run, rules, log, keys, settings, people),
 )
 
 IN_FORGE = (create, view, overview, runs, run, log, settings)

@@ -6,17 +6,21 @@ import signal
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
 
+from app.http import Request, Response
 from app.runs import Run
+from app.worker import Prover
 from sandbox import Jira
 from sandbox.addon import AddonError, Call
 from sandbox.wire import Transport
 from tests.faults.conftest import Stage, Started, empty, make_jira, make_transport
+from tests.faults.racing import Unasked
 from tests.functional.fakes import call as call_in_process
 
 KILLED = -9
@@ -74,6 +78,7 @@ def test_install_that_was_not_answered_can_be_repeated(clean: Stage, when: str) 
             break
         assert install(jira, secret, make_transport(clean.app))
         assert in_process(clean, signed_call(jira)) == 204
+        prove(clean)
 
     assert n > 1
     jira.close()
@@ -86,6 +91,19 @@ def install(jira: Jira, secret: str, transport: Transport) -> bool:
             return jira.addon.install(secret=secret).is_good
         except AddonError:
             return False
+
+
+class Content(Unasked):
+    """`Http` of a Jira that has gone over to the secret that it sent."""
+
+    def send(self, request: Request) -> Response:
+        del request
+        return Response(status=200, body=b'{"accountId": "app"}')
+
+
+def prove(stage: Stage) -> None:
+    """Let a worker prove what was offered, before the next install takes its place."""
+    Prover(runtime=replace(stage.runtime, http=Content())).prove()
 
 
 def serving(stage: Stage, when: str, n: int) -> AbstractContextManager[Started]:

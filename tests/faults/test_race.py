@@ -31,7 +31,7 @@ from app.runs import (
 )
 from app.runtime import Runtime
 from app.tenants import State, Tenant
-from app.worker import Worker
+from app.worker import Prover, Worker
 from tests.faults import racing
 from tests.faults.conftest import COMMENT, Site
 from tests.faults.racing import SharedJira
@@ -407,6 +407,9 @@ class TestLifecycleCallsAtTheSameMoment:
 
         assert answers == [204, 204]
         assert tenant_states(site) == [State.ACTIVE]
+        # It is a candidate where the uninstall came too late to make it a first one.
+        site.wire.before = [Response(status=200, body=b'{"accountId": "app"}')]
+        Prover(runtime=site.runtime).prove()
         assert newest_secret(site) == NEWER_SECRET
 
     def test_the_newer_uninstall_decides_too(

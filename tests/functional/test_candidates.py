@@ -210,8 +210,11 @@ def test_t4_stored_calls_are_carried_out_once_the_secret_is_proven(
     [run] = all_runs()
     assert (run.state, run.why) == (RunState.RECEIVED, Why.AWAITS_PROOF)
     assert len(events("verification-held")) == 1
-
     prover.prove()
+    shown = page(caller, f"runs/{run.id}")
+    assert "A call came, and was stored until its secret is proven" in shown
+    assert "With a secret that an installation offered" in shown
+
     worker.drain()
 
     [run] = all_runs()
@@ -288,6 +291,20 @@ def test_t13_bad_tokens_of_a_candidate_fill_no_tenants_history(
 
     [refused] = events("verification-refused")
     assert (refused["reason"], refused["is_tenants"]) == ("expired", False)
+
+
+def test_t13_call_of_a_candidate_that_comes_again_is_no_line_more(
+    caller: Caller, events: Events, all_runs: Runs
+) -> None:
+    assert caller.install(sharedSecret=NEW) == 204
+    fire(caller, secret=NEW)
+    again = caller.jira.firing.accepted[-1].call
+
+    assert [caller.jira.addon.send(again).status for _ in range(3)] == [204] * 3
+
+    assert len(all_runs()) == 1
+    assert len(events("verification-held")) == 1
+    assert events("verification-duplicate") == []
 
 
 def test_t13_calls_stored_for_a_candidate_are_capped(
@@ -602,6 +619,28 @@ def test_t4_uninstall_kills_the_candidate_and_ends_its_calls(
     assert wire.sent == []
     assert is_accepted(caller, NEWER)
     assert not is_accepted(caller, NEW)
+
+
+@pytest.mark.parametrize("secret", ["the old one", NEW])
+def test_t4_connect_app_that_comes_back_beside_forge_has_to_be_proven(
+    caller: Caller, prover: Prover, clock: Clock, events: Events, secret: str
+) -> None:
+    """The site is installed all the while; the uninstall killed what Connect had."""
+    jira, old = caller.jira, caller.jira.site.shared_secret
+    [answer] = jira.forge.install()
+    assert answer.is_good
+    jira.uninstall()
+    clock.advance(timedelta(seconds=1))
+    wanted = old if secret != NEW else NEW
+    assert caller.install(sharedSecret=wanted) == 204
+    assert not is_accepted(caller, wanted)
+
+    jira.site.shared_secret, jira.site.installed = wanted, True
+    prover.prove()
+
+    assert is_accepted(caller, wanted)
+    assert wanted == old or not is_accepted(caller, old)
+    assert [event["grace_minutes"] for event in events("secret-proven")] == [0]
 
 
 def test_t4_install_sent_again_keeps_what_is_stored(

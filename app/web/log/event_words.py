@@ -77,6 +77,7 @@ LABELS: Mapping[str, str] = {
     "since": "From",
     "sub": "Subject",
     "subject": "Person in session",
+    "unproven": "Secret to be proven",
     "why": "Why",
 }
 """What facts are called; the others by their own names."""

@@ -19,7 +19,12 @@ from app.web import naming
 from app.web.naming import Names
 from app.web.runs import run_words
 
-_BIRTHS = (Kind.VERIFICATION_ACCEPTED, Kind.RUN_REPLAYED, Kind.TICKET_RESCUED)
+_BIRTHS = (
+    Kind.VERIFICATION_ACCEPTED,
+    Kind.VERIFICATION_HELD,
+    Kind.RUN_REPLAYED,
+    Kind.TICKET_RESCUED,
+)
 """What the audit says of a run's beginning; every run has one of them."""
 
 
