@@ -15,6 +15,7 @@ from app.crypto import KeyPair, Keyring
 from app.keys import Rotation
 from app.tokens import ours
 from app.tokens.checks import LEEWAY
+from tests import lending
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -24,7 +25,8 @@ KEYRING = Keyring([b"k" * 32])
 
 @pytest.fixture(scope="module")
 def pairs() -> Sequence[KeyPair]:
-    return keys.make(4)
+    lend = lending.key_pairs()
+    return [lend() for _ in range(4)]
 
 
 @pytest.fixture
@@ -53,6 +55,10 @@ def numbers(*pairs: KeyPair) -> list[str]:
 
 def signing(session: Session, tenant_id: uuid.UUID, now: datetime = NOW) -> str:
     return keys.signer(session, KEYRING, tenant_id, now=now).private_key.reveal()
+
+
+def test_pairs_that_are_made_differ() -> None:
+    assert len(set(numbers(*keys.make(2)))) == 2
 
 
 def test_t14_first_key_signs_at_once_and_the_next_is_published(
