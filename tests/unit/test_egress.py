@@ -7,6 +7,8 @@ import uuid
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.http import Egress, Exempt, ForbiddenError, SendError
 from app.http.egress import Address, is_public, lookup
@@ -62,6 +64,18 @@ GOOD = [
 ]
 
 
+RESERVED = [
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24"),
+    *("192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4"),
+    *("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64"),
+    *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16"),
+    *("fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+]
+"""IANA's registries of special-purpose addresses, and what leads into them."""
+
+
 def egress(*addresses: str, **settings: object) -> Egress:
     found: list[Address] = [ipaddress.ip_address(text) for text in addresses]
     return Egress(resolve=lambda *_: found, **settings)  # type: ignore[arg-type]
@@ -82,6 +96,17 @@ def test_t11_hostile_addresses_are_refused(text: str) -> None:
         reach(egress(), f"https://{literal}/")
     with pytest.raises(ForbiddenError, match="not public"):
         reach(egress(text), "https://looks-good.example/")
+
+
+@given(text=st.sampled_from(RESERVED), number=st.integers(min_value=0))
+def test_t11_no_address_of_a_reserved_network_is_public(text: str, number: int) -> None:
+    network = ipaddress.ip_network(text)
+    address = network[number % network.num_addresses]
+
+    assert not is_public(address)
+    assert not is_public(network[-1])
+    if address.version == 4:
+        assert not is_public(ipaddress.ip_address(f"::ffff:{address}"))
 
 
 @pytest.mark.parametrize("text", GOOD)

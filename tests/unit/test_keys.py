@@ -262,6 +262,11 @@ def test_keys_are_listed_the_newest_first_with_their_times(
     ]
     assert [str(each.id) for each in found[2:]] == [second, first]
 
+    keys.revoke_all(session, KEYRING, rotation(tenant_id, pairs[:2], now + 2 * DAY))
+
+    ended = [each.ended_at for each in keys.listed(session, tenant_id)]
+    assert ended == [None, None, now + 2 * DAY, now + 2 * DAY, now + DAY, now + 2 * DAY]
+
 
 def test_t14_signer_names_the_key_that_checks(
     session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
