@@ -64,6 +64,7 @@ def test_pairs_that_are_made_differ() -> None:
 def test_t14_first_key_signs_at_once_and_the_next_is_published(
     session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
 ) -> None:
+    assert keys.has_keys(session, tenant_id)
     assert signing(session, tenant_id) == pairs[0].private.reveal()
     assert published(session, tenant_id, NOW) == numbers(*pairs[:2])
 
