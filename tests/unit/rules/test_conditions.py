@@ -45,6 +45,10 @@ FIELDS: dict[str, Any] = {
     "zoneless": "2026-01-31T10:00:00",
     "parent": {"key": "DEMO-2", "fields": {"name": "x"}, "id": None},
     "pair": ("one", {"value": "two"}),
+    "spaces": DOCUMENT | {"content": [{"type": "text", "text": "  "}]},
+    "no_pair": (),
+    "no_members": {},
+    "huge": 10**5000,
 }
 
 
@@ -107,6 +111,9 @@ def test_equals_and_contains_and_their_opposites(
         ("blank", True),
         ("none_of_them", True),
         ("blank_document", True),
+        ("spaces", True),
+        ("no_pair", True),
+        ("no_members", True),
         ("description", False),
         ("labels", False),
         ("priority", False),
@@ -148,6 +155,7 @@ def test_greater_and_less(
         ("labels", "^no-", True),
         ("priority", "^High$", True),
         ("nothing", ".*", False),
+        ("parent", "^$", False),
     ],
 )
 def test_matches(field: str, pattern: str, *, expected: bool) -> None:
@@ -185,6 +193,7 @@ A_DATE = "a date is 2026-01-31 or 2026-01-31T10:00:00Z"
         ("due", "greater", "5.5", A_DATE),
         ("year_one", "less", "2026-01-31", "the field's value cannot be judged"),
         ("nested", "equals", "x", "the field's value cannot be judged"),
+        ("huge", "equals", "x", "the field's value cannot be judged"),
         ("zoneless", "less", "2026-01-31", "a time needs its zone, as in"),
     ],
 )
@@ -299,6 +308,7 @@ WRONG, LONG = "the pattern is wrong: ", "the pattern is longer than 500 characte
         ("matches", 5, "a pattern is text"),
         ("matches", "a" * 501, LONG),
         ("matches", "((a{100}){100}){100}", WRONG),
+        ("matches", r"\pL{100}", f"{WRONG}pattern too large - compile failed"),
         ("greater", "soon", A_DATE),
         ("less", "soon", A_DATE),
         ("less", "2026-01-31T10:00:00", "a time needs its zone, as in"),
@@ -330,7 +340,19 @@ def test_a_wrong_row_is_refused_by_name_when_saved(
     with pytest.raises(ValidationError) as caught:
         Row.model_validate(data)
 
-    assert [error["loc"] for error in caught.value.errors()] == [(k,) for k in keys]
+    errors = caught.value.errors()
+    assert [error["loc"] for error in errors] == [(key,) for key in keys]
+    if "value" in keys:
+        assert errors[1]["msg"] == "Value error, a value is needed"
+
+
+def test_t13_wrong_pattern_writes_no_line_of_its_own(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(ValidationError):
+        row("a", "matches", "(")
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_pattern_of_the_greatest_length_is_taken() -> None:

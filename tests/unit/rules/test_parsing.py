@@ -332,6 +332,7 @@ def test_gate_is_read() -> None:
 @pytest.mark.parametrize(
     ("deadline", "wait"),
     [
+        ("30s", timedelta(seconds=30)),
         ("5m", timedelta(minutes=5)),
         ("4h", timedelta(hours=4)),
         ("2d", timedelta(days=2)),
@@ -382,3 +383,26 @@ def test_what_a_gate_lacks_is_named_by_its_key(changes: Data, found: set[str]) -
     kept = {key: value for key, value in (GATE | changes).items() if value is not None}
 
     assert set(problems(json.dumps(kept))) == found
+
+
+@pytest.mark.parametrize(
+    ("wait", "found"),
+    [
+        (None, {}),
+        ("30m", {}),
+        (
+            "31m",
+            {"steps[1].wait": "the issue is held for 30 minutes only: wait no longer"},
+        ),
+    ],
+)
+def test_no_answer_is_awaited_longer_than_the_issue_is_held(
+    wait: str | None, found: dict[str, str]
+) -> None:
+    deliver = {"do": "deliver", "destination": f"d_{'0' * 32}", "wait": wait}
+    text = json.dumps(GATE | {"steps": [*RULE["steps"], deliver]})
+
+    if found:
+        assert problems(text) == found
+    else:
+        assert len(rules.parse(text).steps) == 2
