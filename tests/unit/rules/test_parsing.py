@@ -264,7 +264,12 @@ def test_limits_are_what_is_still_taken() -> None:
         (
             {"steps": [{"do": "y" * 50}]},
             "steps[0].do",
-            f"“{'y' * 40}” is unknown; a step does one of ",
+            f"“{'y' * 40}” is unknown; a step does one of {', '.join(STEPS)}",
+        ),
+        (
+            {"when": {"all": [{"field": "a", "op": "is", "value": "x"}]}},
+            "when.all[0].op",
+            "“is” is unknown; known: equals, not-equals, ",
         ),
         ({"z" * 90: 1}, "z" * 80, "this key is unknown"),
     ],
@@ -279,6 +284,9 @@ def test_problem_says_what_is_wrong(changes: Data, key: str, words: str) -> None
 def test_the_error_says_everything_in_one_line() -> None:
     with pytest.raises(InvalidRuleError, match="v: this app knows version 1 only"):
         rules.parse(changed(v=2))
+    both = "v: this app knows version 1 only; name: it is empty"
+    with pytest.raises(InvalidRuleError, match=both):
+        rules.parse(changed(v=2, name=""))
     with pytest.raises(InvalidRuleError, match=r"^a rule is a JSON object$"):
         rules.parse("[]")
 
@@ -289,6 +297,33 @@ def test_canonical_is_compact_and_leaves_defaults_out() -> None:
     assert rules.canonical(rules.parse(text)) == (
         '{"id":"r_1","name":"n","steps":[{"do":"assign-issue","to":"nobody"}],"v":1}'
     )
+
+
+def test_canonical_leaves_a_steps_defaults_out_and_letters_as_they_are() -> None:
+    deliver = {
+        "do": "deliver",
+        "destination": f"d_{'0' * 32}",
+        "wait": "",
+        "inputs": {},
+    }
+    text = json.dumps(SMALLEST | {"name": "Größe", "steps": [deliver]})
+
+    written = rules.canonical(rules.parse(text))
+
+    assert written == (
+        f'{{"id":"r_1","name":"Größe","steps":[{{"destination":"d_{"0" * 32}",'
+        '"do":"deliver"}],"v":1}'
+    )
+
+
+def test_numbers_are_read_as_they_are() -> None:
+    assert rules.read_json("[1.5, 2, -0.25e1]") == [1.5, 2, -2.5]
+
+
+def test_rule_that_was_never_saved_has_one_hash() -> None:
+    for text in ("{}", " {}\n"):
+        assert rules.rule_hash(text) == rules.rule_hash("")
+    assert rules.rule_hash("") != rules.rule_hash("[]")
 
 
 @pytest.mark.parametrize(
