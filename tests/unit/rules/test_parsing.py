@@ -441,3 +441,4 @@ def test_no_answer_is_awaited_longer_than_the_issue_is_held(
         assert problems(text) == found
     else:
         assert len(rules.parse(text).steps) == 2
+    rules.parse(json.dumps(SMALLEST | {"steps": [deliver]}))
