@@ -91,9 +91,15 @@ def _parts(
             for name, function in _functions(node, module):
                 yield name, list(_statements(function)), None
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and not target.id.startswith("__"):
-                yield f"{module}.{target.id}", [place], node
+            names = ", ".join(constants_of(node))
+            if names and not names.startswith("__"):
+                yield f"{module}.{names}", [place], node
+
+
+def constants_of(node: ast.Assign | ast.AnnAssign) -> list[str]:
+    """Return the names that a module's statement gives a value; none if it is odd."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    return [each.id for each in _targets(target) if isinstance(each, ast.Name)]
 
 
 def _functions(node: ast.AST, prefix: str) -> Iterator[tuple[str, Function]]:

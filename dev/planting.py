@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import CodeType, FunctionType, ModuleType
 
-from mutating import Mutant
+from mutating import Mutant, constants_of
 
 Functions = Mapping[object, Sequence[FunctionType]]
 
@@ -52,18 +52,18 @@ def _outer(code: CodeType) -> Iterator[CodeType]:
 
 
 def _plant_constant(constant: ast.Assign | ast.AnnAssign, live: ModuleType) -> bool:
-    target = (
-        constant.targets[0] if isinstance(constant, ast.Assign) else constant.target
-    )
-    assert isinstance(target, ast.Name)  # noqa: S101 -- as `mutating` chose them
-    assert constant.value is not None  # noqa: S101 -- as above
-    old = getattr(live, target.id)
+    assert constant.value is not None  # noqa: S101 -- as `mutating` chose them
     expression = ast.fix_missing_locations(ast.Expression(constant.value))
     try:
-        new = eval(compile(expression, "constant", "eval"), vars(live))  # noqa: S307
+        made = eval(compile(expression, "constant", "eval"), vars(live))  # noqa: S307
+        names = constants_of(constant)
+        values = [made] if len(names) == 1 else list(made)
+        pairs = list(zip(names, values, strict=True))
     except Exception:  # noqa: BLE001 -- then nobody could import the module
         return False
-    for module in list(sys.modules.values()):
-        if getattr(module, "__dict__", {}).get(target.id) is old:
-            setattr(module, target.id, new)
+    for name, value in pairs:
+        old = getattr(live, name)
+        for module in list(sys.modules.values()):
+            if getattr(module, "__dict__", {}).get(name) is old:
+                setattr(module, name, value)
     return True

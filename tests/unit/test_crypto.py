@@ -24,10 +24,13 @@ from app.crypto import (
     read_public_key,
 )
 
-OF_NO_KNOWN_KIND = """-----BEGIN PUBLIC KEY-----
+STRANGE_PRIVATE = """-----BEGIN PRIVATE KEY-----
+MAwCAQAwBQYDKgMEBAA=
+-----END PRIVATE KEY-----"""
+STRANGE_PUBLIC = """-----BEGIN PUBLIC KEY-----
 MAwwBQYDKgMEAwMAAQI=
 -----END PUBLIC KEY-----"""
-"""Well-formed, and its algorithm is number 1.2.3.4."""
+"""Well-formed, and their algorithm is number 1.2.3.4."""
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -135,12 +138,13 @@ def test_anothers_private_key_is_rsa_and_long_enough() -> None:
     for wrong in (short, ed25519.Ed25519PrivateKey.generate()):
         with pytest.raises(ValueError, match="an RSA key of at least 2048 bits"):
             check_private_key(pem(wrong))
-    for odd in ("", "key", "ключ", pem(key, b"word"), good.reveal()[:-100]):
+    odd = ("", "key", "ключ", pem(key, b"word"), good.reveal()[:-100], STRANGE_PRIVATE)
+    for text in odd:
         with pytest.raises(ValueError, match="no private key in PEM"):
-            check_private_key(odd)
+            check_private_key(text)
 
 
-@pytest.mark.parametrize("text", ["", "key", "ключ", OF_NO_KNOWN_KIND])
+@pytest.mark.parametrize("text", ["", "key", "ключ", STRANGE_PUBLIC])
 def test_what_is_no_public_key_is_said_so(text: str) -> None:
     with pytest.raises(ValueError, match=r"^no public key$"):
         read_public_key(text)

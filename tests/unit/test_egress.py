@@ -1,12 +1,17 @@
 """Where our requests may go (rule T11): addresses, names, answers that change."""
 
 import ipaddress
+import socket
+import threading
 import uuid
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.http import Egress, Exempt, ForbiddenError, SendError
-from app.http.egress import Address, is_public
+from app.http.egress import Address, is_public, lookup
 
 TENANT, OTHER = uuid.uuid4(), uuid.uuid4()
 
@@ -59,6 +64,18 @@ GOOD = [
 ]
 
 
+RESERVED = [
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24"),
+    *("192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+    *("224.0.0.0/4", "240.0.0.0/4"),
+    *("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64"),
+    *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16"),
+    *("fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+]
+"""IANA's registries of special-purpose addresses, and what leads into them."""
+
+
 def egress(*addresses: str, **settings: object) -> Egress:
     found: list[Address] = [ipaddress.ip_address(text) for text in addresses]
     return Egress(resolve=lambda *_: found, **settings)  # type: ignore[arg-type]
@@ -81,6 +98,17 @@ def test_t11_hostile_addresses_are_refused(text: str) -> None:
         reach(egress(text), "https://looks-good.example/")
 
 
+@given(text=st.sampled_from(RESERVED), number=st.integers(min_value=0))
+def test_t11_no_address_of_a_reserved_network_is_public(text: str, number: int) -> None:
+    network = ipaddress.ip_network(text)
+    address = network[number % network.num_addresses]
+
+    assert not is_public(address)
+    assert not is_public(network[-1])
+    if address.version == 4:
+        assert not is_public(ipaddress.ip_address(f"::ffff:{address}"))
+
+
 @pytest.mark.parametrize("text", GOOD)
 def test_t11_public_addresses_are_reached(text: str) -> None:
     assert reach(egress(text), "https://good.example/") == [ipaddress.ip_address(text)]
@@ -91,34 +119,115 @@ def test_t11_one_bad_address_among_good_ones_refuses_the_name() -> None:
         reach(egress("8.8.8.8", "127.0.0.1"), "https://mixed.example/")
 
 
+BEGIN, ODD, DOTTED = "must begin with https", "not an address", "four plain numbers"
+USER, SPACES = "user name or password", "spaces or backslashes"
+
+
 @pytest.mark.parametrize(
-    "url",
+    ("url", "words"),
     [
-        "http://good.example/",
-        "ftp://good.example/",
-        "good.example",
-        "//good.example/",
-        "https://",
-        "https://user@good.example/",
-        "https://good.example@evil.example/",
-        "https://good.example:8443/",
-        "https://good.example:0x50/",
-        "https://good.example:99999/",
-        "https://127.1/",
-        "https://0x7f.1/",
-        "https://0x7f000001/",
-        "https://2130706433/",
-        "https://0177.0.0.1/",
-        "https://１２７.0.0.1/",  # noqa: RUF001 -- full-width digits are the attack
-        "https://good.example\\@evil.example/",
-        "https://good example/",
-        "https://[::1",
-        "javascript:alert(1)",
+        ("http://good.example/", BEGIN),
+        ("ftp://good.example/", BEGIN),
+        ("good.example", BEGIN),
+        ("//good.example/", BEGIN),
+        ("https://", BEGIN),
+        ("https://user@good.example/", USER),
+        ("https://good.example@evil.example/", USER),
+        ("https://good.example:8443/", "port 8443 is not allowed; allowed: 443$"),
+        ("https://good.example:0x50/", ODD),
+        ("https://good.example:99999/", ODD),
+        ("https://127.1/", DOTTED),
+        ("https://127.0.0.1./", DOTTED),
+        ("https://0x7f.1/", DOTTED),
+        ("https://0x7f000001/", DOTTED),
+        ("https://1.0X7F/", DOTTED),
+        ("https://2130706433/", DOTTED),
+        ("https://0177.0.0.1/", DOTTED),
+        ("https://１２７.0.0.1/", "not public"),  # noqa: RUF001 -- full-width digits are the attack
+        ("https://a..ü.example/", "not a host name"),
+        ("https://good.example\\@evil.example/", USER),
+        ("https://good.example/\\evil", SPACES),
+        ("https://good example/", SPACES),
+        ("https://good.example/a b", SPACES),
+        ("https://[::1", ODD),
+        ("javascript:alert(1)", BEGIN),
     ],
 )
-def test_t11_addresses_that_fool_the_eye_are_refused(url: str) -> None:
-    with pytest.raises(ForbiddenError):
+def test_t11_addresses_that_fool_the_eye_are_refused(url: str, words: str) -> None:
+    with pytest.raises(ForbiddenError, match=words) as error:
         reach(egress("8.8.8.8"), url)
+    assert not error.value.sent
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://good.example/path?q", "good.example"),
+        ("https://good.example:443", "good.example"),
+        ("https://GOOD.example", "good.example"),
+        ("https://bücher.example/", "xn--bcher-kva.example"),
+        ("https://8.8.8.8/", "8.8.8.8"),
+        ("https://[2606:4700::1]/", "2606:4700::1"),
+        ("https://[2606:4700::1111:2222]/", "2606:4700::1111:2222"),
+        ("https://a.1x/", "a.1x"),
+    ],
+)
+def test_host_is_the_one_that_is_resolved(url: str, host: str) -> None:
+    assert egress().judge(url, None) == (host, 443)
+
+
+def test_ports_are_the_operators_to_allow() -> None:
+    several, every = egress(ports=frozenset({8443, 443})), egress(any_port=True)
+
+    assert several.judge("https://a.example:8443", None) == ("a.example", 8443)
+    assert every.judge("https://a.example:1", None) == ("a.example", 1)
+    with pytest.raises(ForbiddenError, match=r"port 444 .*: 443, 8443$"):
+        several.judge("https://a.example:444", None)
+    assert egress().judge_mail("a.example", 587) == "a.example"
+    assert every.judge_mail("a.example", 25) == "a.example"
+
+
+def test_address_that_is_named_twice_is_tried_once() -> None:
+    found = reach(egress("8.8.8.8", "1.1.1.1", "8.8.8.8"), "https://good.example/")
+
+    assert [str(each) for each in found] == ["8.8.8.8", "1.1.1.1"]
+
+
+def test_name_has_so_long_and_no_longer() -> None:
+    asked: list[tuple[str, int]] = []
+    goes_on = threading.Event()
+
+    def slow(host: str, port: int) -> list[Address]:
+        asked.append((host, port))
+        goes_on.wait(10)
+        return []
+
+    rules = Egress(resolve=slow)
+    with pytest.raises(SendError, match=r"the name a\.example took too long") as error:
+        rules.addresses("a.example", 443, plain=False, tenant_id=None, within=0.05)
+    goes_on.set()
+
+    assert asked == [("a.example", 443)]
+    assert not error.value.sent
+
+
+def test_systems_resolver_is_asked() -> None:
+    assert set(map(str, lookup("127.0.0.1", 80))) == {"127.0.0.1"}
+    assert set(map(str, lookup("::1", 80))) == {"::1"}
+    with pytest.raises(socket.gaierror):
+        lookup("no-such-name.invalid", 80)
+
+
+def test_link_local_address_is_known_without_its_interface(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(host: str, port: int, **how: object) -> list[Any]:
+        assert (host, port, how) == ("a.example", 80, {"type": socket.SOCK_STREAM})
+        return [(0, 0, 0, "", ("fe80::1%eth0", 80, 0, 2))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+    assert lookup("a.example", 80) == [ipaddress.ip_address("fe80::1")]
 
 
 @pytest.mark.parametrize("failure", [OSError("no such host"), ValueError("odd")])
@@ -147,6 +256,19 @@ class TestExceptions:
     def test_t11_named_tenant_may_reach_the_named_network(self, rules: Egress) -> None:
         assert reach(rules, "https://build.internal/", TENANT)
 
+    def test_address_in_its_other_spelling_is_the_same(self, rules: Egress) -> None:
+        assert reach(rules, "https://[::ffff:10.1.2.3]/", TENANT)
+
+    def test_who_has_exceptions_is_known(self, rules: Egress) -> None:
+        for_all = Exempt(tenant_id=None, network=rules.exempt[0].network)
+
+        assert [rules.has_exceptions(each) for each in (TENANT, OTHER, None)] == [
+            True,
+            False,
+            False,
+        ]
+        assert reach(egress("10.1.2.3", exempt=(for_all,)), "https://a.example/", OTHER)
+
     def test_t11_no_other_tenant_may(self, rules: Egress) -> None:
         for tenant_id in (OTHER, None):
             with pytest.raises(ForbiddenError):
@@ -171,8 +293,10 @@ class TestExceptions:
         )
         ports = frozenset({80, 443})
 
-        assert reach(
-            egress("10.1.0.1", exempt=(lab,), ports=ports), "http://lab/", TENANT
+        rules = egress("10.1.0.1", exempt=(lab,), ports=ports)
+        assert rules.judge("http://lab/", TENANT) == ("lab", 80)
+        assert reach(rules, "http://lab/", TENANT) == reach(
+            rules, "https://lab/", TENANT
         )
         with pytest.raises(ForbiddenError):
             reach(

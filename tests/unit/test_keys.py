@@ -15,6 +15,7 @@ from app.crypto import KeyPair, Keyring
 from app.keys import Rotation
 from app.tokens import ours
 from app.tokens.checks import LEEWAY
+from tests import lending
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -24,7 +25,8 @@ KEYRING = Keyring([b"k" * 32])
 
 @pytest.fixture(scope="module")
 def pairs() -> Sequence[KeyPair]:
-    return keys.make(4)
+    lend = lending.key_pairs()
+    return [lend() for _ in range(4)]
 
 
 @pytest.fixture
@@ -55,9 +57,14 @@ def signing(session: Session, tenant_id: uuid.UUID, now: datetime = NOW) -> str:
     return keys.signer(session, KEYRING, tenant_id, now=now).private_key.reveal()
 
 
+def test_pairs_that_are_made_differ() -> None:
+    assert len(set(numbers(*keys.make(2)))) == 2
+
+
 def test_t14_first_key_signs_at_once_and_the_next_is_published(
     session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
 ) -> None:
+    assert keys.has_keys(session, tenant_id)
     assert signing(session, tenant_id) == pairs[0].private.reveal()
     assert published(session, tenant_id, NOW) == numbers(*pairs[:2])
 
@@ -255,6 +262,11 @@ def test_keys_are_listed_the_newest_first_with_their_times(
         (NOW, NOW, now),
     ]
     assert [str(each.id) for each in found[2:]] == [second, first]
+
+    keys.revoke_all(session, KEYRING, rotation(tenant_id, pairs[:2], now + 2 * DAY))
+
+    ended = [each.ended_at for each in keys.listed(session, tenant_id)]
+    assert ended == [None, None, now + 2 * DAY, now + 2 * DAY, now + DAY, now + 2 * DAY]
 
 
 def test_t14_signer_names_the_key_that_checks(

@@ -3,6 +3,7 @@
 import ipaddress
 import smtplib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +20,13 @@ from app.http import (
     ForbiddenError,
     Letter,
     MailServer,
+    NoMail,
     RealHttp,
     RealMail,
     SendError,
     Stage,
     deadlines,
+    unjudged,
 )
 from tests.receivers.mail import HOST, PASSWORD, USER, Paper, Postbox, paper, serving
 
@@ -63,6 +66,10 @@ def server(
         )
 
 
+by_tls = pytest.mark.parametrize("server", [True], ids=["tls"], indirect=True)
+"""For what does not hang on how a talk is made safe."""
+
+
 @pytest.fixture
 def door(made: Paper) -> RealMail:
     return open_door(made.trust)
@@ -90,7 +97,7 @@ def test_letter_arrives_as_it_is_by_tls_and_login(
     assert (reply.stage, reply.code, reply.refused) == (Stage.END, 250, ())
     [got] = postbox.received
     assert got.content == CONTENT
-    assert got.recipients == (ONE, TWO)
+    assert (got.sender, got.recipients) == ("countersign@acme.example", (ONE, TWO))
     assert postbox.is_secure == [True]
     assert postbox.logins == [(USER, PASSWORD)]
 
@@ -133,6 +140,92 @@ def test_refusal_says_what_it_was_about(
 
     assert (reply.stage, reply.code) == (stage, code)
     assert postbox.received == []
+
+
+@by_tls
+def test_last_word_is_kept_as_it_was_said_but_not_all_of_it(
+    door: RealMail, server: MailServer, postbox: Postbox
+) -> None:
+    postbox.replies = {"END": "554 not wanted"}
+    assert door.send(letter(server)).text == "not wanted"
+
+    postbox.replies = {"MAIL": f"553 {'x' * 3000}"}
+    assert door.send(letter(server)).text == "x" * 2000
+
+    postbox.replies = {"NOOP": "421 bye"}
+    reply = door.ask(server)
+    assert (reply.stage, reply.code, reply.text) == (Stage.END, 421, "bye")
+
+
+@by_tls
+def test_recipient_whose_letter_is_forwarded_is_taken(
+    door: RealMail, server: MailServer, postbox: Postbox
+) -> None:
+    postbox.replies = {ONE: "251 will forward"}
+
+    reply = door.send(letter(server, ONE, TWO))
+
+    assert (reply.stage, reply.code, reply.refused) == (Stage.END, 250, ())
+
+
+@by_tls
+def test_without_a_user_nobody_logs_in(
+    door: RealMail, server: MailServer, postbox: Postbox
+) -> None:
+    reply = door.send(letter(replace(server, user="", password="")))
+
+    assert (reply.stage, reply.code) == (Stage.SENDER, 530)
+    assert postbox.logins == []
+
+
+@by_tls
+def test_second_address_is_tried_when_the_first_refuses(
+    made: Paper, server: MailServer
+) -> None:
+    texts = ("127.0.0.9", "127.0.0.1")
+    rules = egress(resolve=lambda *_: [ipaddress.ip_address(each) for each in texts])
+
+    assert open_door(made.trust, egress=rules).ask(server).code == 250
+
+
+def test_server_that_is_not_there_was_sent_nothing(made: Paper) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    with pytest.raises(SendError, match="ConnectionRefusedError") as failed:
+        open_door(made.trust).ask(MailServer(host=HOST, port=port, is_tls=True))
+
+    assert not failed.value.sent
+
+
+def test_where_there_is_no_way_for_mail_nothing_is_sent() -> None:
+    door, server = NoMail(), MailServer(host=HOST, port=465, is_tls=True)
+
+    with pytest.raises(SendError, match=f"no way for mail to {HOST}") as failed:
+        door.ask(server)
+    assert not failed.value.sent
+    with pytest.raises(SendError, match="no way for mail"):
+        door.send(letter(server))
+
+
+def test_operators_own_server_needs_no_judgement_but_a_good_certificate(
+    postbox: Postbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = paper(tmp_path, "localhost")
+    with serving(postbox, made, is_tls=False) as port:
+        server = MailServer(
+            host="localhost", port=port, is_tls=False, user=USER, password=PASSWORD
+        )
+        with (
+            pytest.raises(ssl.SSLCertVerificationError),
+            unjudged(server, name="countersign.example") as talk,
+        ):
+            talk.noop()
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        with unjudged(server, name="countersign.example") as talk:
+            assert talk.noop()[0] == 250
+
+    assert postbox.logins == [(USER, PASSWORD)]
 
 
 def test_refused_login_is_named(

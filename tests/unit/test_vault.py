@@ -150,6 +150,16 @@ def test_of_a_secret_that_ends_as_a_whole_the_newest_is_still_told(
     assert vault.standing(session, owner, now=NOW) == (Version(1, NOW, NOW), None)
 
 
+def test_version_that_will_end_is_not_its_own_predecessor(
+    session: Session, owner: Owner
+) -> None:
+    put(session, owner, "one")
+    vault.expire(session, owner, at=NOW + GRACE)
+
+    one = Version(1, NOW, NOW + GRACE)
+    assert vault.standing(session, owner, now=NOW) == (one, None)
+
+
 def test_of_several_old_versions_the_last_is_told(
     session: Session, owner: Owner
 ) -> None:

@@ -58,6 +58,7 @@ def test_draft_may_go_live_and_is_mended_too() -> None:
         condition(OURS.replace("}", ',"expression":"true"}')),
         condition('{"v":1,"account":["connect-account"],"role":7}'),
         condition("[]"),
+        condition('["v","account","role"]'),
         condition("no JSON"),
         condition("[" * 100_000),
         {"id": "c", "key": KEY},

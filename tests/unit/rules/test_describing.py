@@ -1,6 +1,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from app import rules
 
 RELEASE = {"field": "labels", "op": "contains", "value": "release"}
@@ -60,6 +62,50 @@ def test_a_long_value_is_cut() -> None:
     described = describe(when={"all": [row, long]})
 
     assert f"a is less than “2026-01-31” and a is “{'x' * 59}…”" in described
+    whole = {"field": "a", "op": "equals", "value": "x" * 60}
+    assert f"a is “{'x' * 60}”" in describe(when={"all": [whole]})
+
+
+@pytest.mark.parametrize(
+    ("op", "one", "several"),
+    [
+        ("equals", "is “5”", "are “5”"),
+        ("not-equals", "is not “5”", "are not “5”"),
+        ("contains", "contains “5”", "contain “5”"),
+        ("not-contains", "does not contain “5”", "do not contain “5”"),
+        ("is-empty", "is empty", "are empty"),
+        ("is-not-empty", "is not empty", "are not empty"),
+        ("greater", "is greater than “5”", "are greater than “5”"),
+        ("less", "is less than “5”", "are less than “5”"),
+        ("matches", "matches “5”", "match “5”"),
+    ],
+)
+def test_one_field_is_and_several_are(op: str, one: str, several: str) -> None:
+    value = {} if "empty" in op else {"value": "5"}
+
+    for field, words in (("summary", one), ("labels", several)):
+        row = {"field": field, "op": op, **value}
+        said = describe(when={"all": [row]})
+        assert said.startswith(f"When {field} {words}, it will add a comment.")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["labels", "components", "fixVersions", "versions", "subtasks", "issuelinks"],
+)
+def test_fields_that_are_several(field: str) -> None:
+    row = {"field": field, "op": "is-empty"}
+
+    assert f"{field} are empty" in describe(when={"all": [row]})
+
+
+def test_who_knows_more_of_a_step_may_say_it() -> None:
+    steps = [{"do": "add-comment", "body": "x"}]
+    rule = rules.parse(json.dumps({"v": 1, "id": "r_1", "name": "n", "steps": steps}))
+
+    said = rules.describe(rule, lambda step: f"do {step.do}")
+
+    assert said.startswith("It will do add-comment. If")
 
 
 def test_the_person_who_made_the_transition_is_named_as_such() -> None:

@@ -215,8 +215,45 @@ def test_what_was_read_after_the_call_came_is_the_answer(
 def test_clocks_may_differ_a_little(find: Asking) -> None:
     find(late=20)
 
-    with pytest.raises(InventoryBusyError):
-        find("unknown", received=19, late=21)
+    for received in (19, 18):
+        with pytest.raises(InventoryBusyError):
+            find("unknown", received=received, late=21)
+    assert find("unknown", received=17, late=21) == ()
+
+
+def test_admin_sees_what_he_published_a_moment_ago(
+    inventory: Inventory, jira: FakeJira
+) -> None:
+    def listed(late: float) -> list[str]:
+        now = NOW + timedelta(seconds=late)
+        found = inventory.listed(TENANT, cast("Jira", jira), now=now)
+        return [entry.workflow for entry in found]
+
+    assert listed(0) == ["W"]
+    jira.pages = [workflow(), workflow(name="Copy")]
+    assert listed(1.9) == ["W"]
+    assert listed(2) == ["W", "Copy"]
+    assert jira.asked == 2
+
+
+def test_what_jira_leaves_out_is_empty(jira: FakeJira) -> None:
+    page = workflow()
+    del page["postFunctions"][0]["transition"], page["workflowId"]
+    jira.pages = [page]
+
+    [entry] = inventory_module.read(cast("Jira", jira))
+
+    assert (entry.workflow, entry.transition_id, entry.transition_name) == (
+        "None",
+        "",
+        "",
+    )
+
+
+def test_busy_inventory_says_when_to_ask_again() -> None:
+    error = InventoryBusyError(timedelta(seconds=6))
+
+    assert str(error) == "the rule inventory may be read again in 0:00:06"
 
 
 def test_an_error_of_jiras_is_no_answer_and_not_remembered(

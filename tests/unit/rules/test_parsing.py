@@ -174,35 +174,119 @@ def test_problems_use_the_words_of_the_form(changes: Data, words: str) -> None:
     assert not any(code in message for code in ("compensate", "report", "list of"))
 
 
+NO_JSON, OBJECT = "it is no JSON from line 1, column {} on", "a rule is a JSON object"
+DEEP = "it is nested too deeply"
+TOO_LONG = (
+    "Exceeds the limit (4300 digits) for integer string conversion: value has 5000"
+    " digits"
+)
+"""Python's own words."""
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "key", "words"),
     [
-        "",
-        "null",
-        "[]",
-        "1",
-        "{",
-        "{} {}",
-        "NaN",
-        '{"v": Infinity}',
-        '{"v": 1e999}',
-        '{"v": 1, "v": 1}',
-        '{"v": ' + "9" * 5000 + "}",
-        "[" * 8000,
-        '{"a":' * 1000 + "1" + "}" * 1000,
-        '{"a":' * 40 + "1" + "}" * 40,
-        "\ufeff{}",
-        json.dumps(RULE) + " " * 8192,
-        "\ud800",
+        ("", "", "nothing was ever saved: open it in the workflow editor and save it"),
+        (
+            " \n",
+            "",
+            "nothing was ever saved: open it in the workflow editor and save it",
+        ),
+        ("null", "", OBJECT),
+        ("[]", "", OBJECT),
+        ("1", "", OBJECT),
+        ("{", "", NO_JSON.format(2)),
+        ("{} {}", "", NO_JSON.format(4)),
+        ("NaN", "", "NaN is no JSON"),
+        ('{"v": Infinity}', "", "Infinity is no JSON"),
+        ('{"v": 1e999}', "", "1e999 is too large a number"),
+        ('{"v": 1' + "0" * 400 + ".0}", "", f"1{'0' * 19} is too large a number"),
+        ('{"v": 1, "v": 1}', "", "the key “v” stands twice in one object"),
+        (
+            f'{{"{"v" * 90}": 1, "{"v" * 90}": 1}}',
+            "",
+            f"the key “{'v' * 80}” stands twice in one object",
+        ),
+        (
+            '{"v": ' + "9" * 5000 + "}",
+            "",
+            TOO_LONG,
+        ),
+        ("[" * 8000, "", DEEP),
+        ('{"a":' * 1000 + "1" + "}" * 1000, "", DEEP),
+        ('{"a":' * 40 + "1" + "}" * 40, "a.a.a", DEEP),
+        ('{"a":[' + "[" * 40 + "]" * 40 + "]}", "a[0][0]", DEEP),
+        ('{"a":' * 33 + "1" + "}" * 33, "a.a.a", DEEP),
+        ("\ufeff{}", "", NO_JSON.format(1)),
+        (json.dumps(RULE) + " " * 8192, "", "a rule has at most 8192 bytes"),
+        ("\ud800", "", NO_JSON.format(1)),
+        ('{"a": ["\\u0000"]}', "a[0]", "it holds a character that is no text"),
+        ('{"a": "\\udfff"}', "a", "it holds a character that is no text"),
+        ('{"a": {"\\ud800": 1}}', "a", "a key holds a character that is no text"),
+    ],
+    ids=range(25),
+)
+def test_what_is_no_usable_json_is_refused_without_a_traceback(
+    text: str, key: str, words: str
+) -> None:
+    assert problems(text) == {key: words}
+
+
+def test_limits_are_what_is_still_taken() -> None:
+    text = json.dumps(RULE)
+    rules.parse(text + " " * (8192 - len(text)))
+    assert len(rules.parse(changed(steps=SMALLEST["steps"] * 20)).steps) == 20
+
+    deep: Any = 1
+    for _ in range(31):
+        deep = {"a": deep}
+    assert problems(changed(deep=deep)) == {"deep": "this key is unknown"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        ({"v": 2}, "v", "this app knows version 1 only"),
+        ({"name": ""}, "name", "it is empty"),
+        ({"name": " "}, "name", "it is empty"),
+        ({"id": ""}, "id", "it is empty"),
+        ({"id": "x"}, "id", "it is not of the kind that the help under the field"),
+        ({"when": 1}, "when", "it must be an object"),
+        ({"on_failure": {"mode": 7}}, "on_failure.mode", "this is unknown; known: rep"),
+        (
+            {"on_failure": {"mode": "x" * 50}},
+            "on_failure.mode",
+            f"“{'x' * 40}” is unknown; known: report, compensate or gate",
+        ),
+        ({"steps": [1]}, "steps[0]", "a step is an object"),
+        ({"steps": [{}]}, "steps[0].do", "it is missing; a step does one of add-co"),
+        ({"steps": [{"do": 7}]}, "steps[0].do", "this is unknown; a step does one of"),
+        (
+            {"steps": [{"do": "y" * 50}]},
+            "steps[0].do",
+            f"“{'y' * 40}” is unknown; a step does one of {', '.join(STEPS)}",
+        ),
+        (
+            {"when": {"all": [{"field": "a", "op": "is", "value": "x"}]}},
+            "when.all[0].op",
+            "“is” is unknown; known: equals, not-equals, ",
+        ),
+        ({"z" * 90: 1}, "z" * 80, "this key is unknown"),
     ],
 )
-def test_what_is_no_usable_json_is_refused_without_a_traceback(text: str) -> None:
-    assert len(problems(text)) == 1
+def test_problem_says_what_is_wrong(changes: Data, key: str, words: str) -> None:
+    [(found, message)] = problems(changed(**changes)).items()
+
+    assert found == key
+    assert message.startswith(words)
 
 
 def test_the_error_says_everything_in_one_line() -> None:
     with pytest.raises(InvalidRuleError, match="v: this app knows version 1 only"):
         rules.parse(changed(v=2))
+    both = "v: this app knows version 1 only; name: it is empty"
+    with pytest.raises(InvalidRuleError, match=both):
+        rules.parse(changed(v=2, name=""))
     with pytest.raises(InvalidRuleError, match=r"^a rule is a JSON object$"):
         rules.parse("[]")
 
@@ -213,6 +297,33 @@ def test_canonical_is_compact_and_leaves_defaults_out() -> None:
     assert rules.canonical(rules.parse(text)) == (
         '{"id":"r_1","name":"n","steps":[{"do":"assign-issue","to":"nobody"}],"v":1}'
     )
+
+
+def test_canonical_leaves_a_steps_defaults_out_and_letters_as_they_are() -> None:
+    deliver = {
+        "do": "deliver",
+        "destination": f"d_{'0' * 32}",
+        "wait": "",
+        "inputs": {},
+    }
+    text = json.dumps(SMALLEST | {"name": "Größe", "steps": [deliver]})
+
+    written = rules.canonical(rules.parse(text))
+
+    assert written == (
+        f'{{"id":"r_1","name":"Größe","steps":[{{"destination":"d_{"0" * 32}",'
+        '"do":"deliver"}],"v":1}'
+    )
+
+
+def test_numbers_are_read_as_they_are() -> None:
+    assert rules.read_json("[1.5, 2, -0.25e1]") == [1.5, 2, -2.5]
+
+
+def test_rule_that_was_never_saved_has_one_hash() -> None:
+    for text in ("{}", " {}\n"):
+        assert rules.rule_hash(text) == rules.rule_hash("")
+    assert rules.rule_hash("") != rules.rule_hash("[]")
 
 
 @pytest.mark.parametrize(
@@ -256,6 +367,7 @@ def test_gate_is_read() -> None:
 @pytest.mark.parametrize(
     ("deadline", "wait"),
     [
+        ("30s", timedelta(seconds=30)),
         ("5m", timedelta(minutes=5)),
         ("4h", timedelta(hours=4)),
         ("2d", timedelta(days=2)),
@@ -306,3 +418,27 @@ def test_what_a_gate_lacks_is_named_by_its_key(changes: Data, found: set[str]) -
     kept = {key: value for key, value in (GATE | changes).items() if value is not None}
 
     assert set(problems(json.dumps(kept))) == found
+
+
+@pytest.mark.parametrize(
+    ("wait", "found"),
+    [
+        (None, {}),
+        ("30m", {}),
+        (
+            "31m",
+            {"steps[1].wait": "the issue is held for 30 minutes only: wait no longer"},
+        ),
+    ],
+)
+def test_no_answer_is_awaited_longer_than_the_issue_is_held(
+    wait: str | None, found: dict[str, str]
+) -> None:
+    deliver = {"do": "deliver", "destination": f"d_{'0' * 32}", "wait": wait}
+    text = json.dumps(GATE | {"steps": [*RULE["steps"], deliver]})
+
+    if found:
+        assert problems(text) == found
+    else:
+        assert len(rules.parse(text).steps) == 2
+    rules.parse(json.dumps(SMALLEST | {"steps": [deliver]}))

@@ -22,6 +22,7 @@ SECRET = "a-shared-secret-of-more-than-32-bytes"
 OLD_SECRET = "the-secret-of-before-the-last-install"
 HASHES = target.hashes("POST", "/post-function/triggered")
 BASE_URL = "https://countersign.example"
+PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 EXPIRED = "expired by 30 s: check the clocks"
 EARLY = "early by 31 s: check the clocks"
@@ -310,11 +311,6 @@ def test_text_that_is_no_text_compares_without_a_malfunction() -> None:
     assert checks.same("é", "é")
 
 
-@pytest.fixture(scope="module")
-def private_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
 def pem(key: rsa.RSAPrivateKey) -> str:
     return (
         key.public_key()
@@ -337,12 +333,12 @@ def install(text: str, public_key: str) -> Verified:
     "audience",
     [BASE_URL, BASE_URL + "/", [BASE_URL], ["https://other", BASE_URL + "/"]],
 )
-def test_install_token_opens(private_key: rsa.RSAPrivateKey, audience: object) -> None:
+def test_install_token_opens(audience: object) -> None:
     text = jwt.encode(
-        claims(aud=audience), private_key, algorithm="RS256", headers={"kid": "k-1"}
+        claims(aud=audience), PRIVATE, algorithm="RS256", headers={"kid": "k-1"}
     )
 
-    assert install(text, pem(private_key)).issuer == "site-1"
+    assert install(text, pem(PRIVATE)).issuer == "site-1"
 
 
 @pytest.mark.parametrize(
@@ -361,11 +357,11 @@ def test_install_token_opens(private_key: rsa.RSAPrivateKey, audience: object) -
     ],
 )
 def test_t0_install_token_is_checked_before_a_key_is_fetched(
-    private_key: rsa.RSAPrivateKey, changes: Claims, reason: Reason, words: str
+    changes: Claims, reason: Reason, words: str
 ) -> None:
     payload = claims(**({"aud": BASE_URL} | changes))
 
-    error = refused(lambda: precheck(rs256_by_hand(payload, private_key)))
+    error = refused(lambda: precheck(rs256_by_hand(payload, PRIVATE)))
 
     assert (error.reason, error.detail) == (reason, words)
 
@@ -382,26 +378,24 @@ def rs256_by_hand(payload: Claims, key: rsa.RSAPrivateKey) -> str:
     )
 
 
-def test_t0_public_key_is_no_shared_secret(private_key: rsa.RSAPrivateKey) -> None:
+def test_t0_public_key_is_no_shared_secret() -> None:
     """The RS256/HS256 confusion: signing with the public key as if it were secret."""
     text = by_hand({"alg": "HS256", "kid": "k-1"}, claims(aud=BASE_URL), "k" * 40)
 
     for judge in (
         lambda: precheck(text),
-        lambda: connect.verify_install(checks.read(text), pem(private_key)),
+        lambda: connect.verify_install(checks.read(text), pem(PRIVATE)),
     ):
         assert refused(judge).reason is Reason.WRONG_ALGORITHM
 
 
-def test_t0_install_token_of_another_key_is_refused(
-    private_key: rsa.RSAPrivateKey,
-) -> None:
+def test_t0_install_token_of_another_key_is_refused() -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     text = jwt.encode(
         claims(aud=BASE_URL), other, algorithm="RS256", headers={"kid": "k-1"}
     )
 
-    error = refused(lambda: install(text, pem(private_key)))
+    error = refused(lambda: install(text, pem(PRIVATE)))
 
     assert error.reason is Reason.BAD_SIGNATURE
 

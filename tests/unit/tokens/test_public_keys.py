@@ -53,7 +53,8 @@ def key_set(*keys: object) -> public_keys.Keys:
     ("key", "algorithm"), [(RSA, "RS256"), (CURVE, "ES256"), (EDWARDS, "EdDSA")]
 )
 def test_key_is_read_from_either_form(key: Any, algorithm: str) -> None:
-    for text in (pem(key), f"\n {pem(key)}\n", json.dumps(jwk(key))):
+    as_json = json.dumps(jwk(key))
+    for text in (pem(key), f"\n {pem(key)}\n", as_json, f"\n {as_json}\n"):
         assert public_keys.read_key(text).algorithm == algorithm
     assert key_set(jwk(key, use="sig", alg=algorithm))["k-1"].algorithm == algorithm
 
@@ -62,7 +63,8 @@ def test_key_is_read_from_either_form(key: Any, algorithm: str) -> None:
     ("text", "said"),
     [
         ("", "paste a public key"),
-        ("k" * 20_000, "too long"),
+        ("k" * 16_384, "paste a public key"),
+        ("k" * 16_385, "too long"),
         ("shared secret", "paste a public key"),
         ("ключ", "paste a public key"),
         ("{", "paste a public key"),
@@ -78,7 +80,7 @@ def test_key_is_read_from_either_form(key: Any, algorithm: str) -> None:
         (json.dumps({"keys": [jwk()]}), "paste a public key"),
         (json.dumps(jwk(alg="RS512")), "RS256"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_key_that_may_not_check_is_refused_and_says_why(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
@@ -115,6 +117,16 @@ def test_t0a_key_that_is_not_for_these_tokens_is_left_out(changes: Json) -> None
 def test_what_is_no_key_set_is_said_so(text: bytes) -> None:
     with pytest.raises(ValueError, match="no "):
         public_keys.read_keys(text)
+
+
+def test_t0a_key_is_looked_up_by_the_name_that_the_token_gives() -> None:
+    text = jwt.encode({}, RSA, algorithm="RS256", headers={"kid": "k:1/a=+"})
+
+    assert public_keys.key_id(checks.read(text)) == "k:1/a=+"
+
+
+def test_so_many_keys_of_a_set_are_read() -> None:
+    assert len(key_set(*(jwk(kid=str(number)) for number in range(101)))) == 100
 
 
 @pytest.mark.parametrize("kid", ["", "a b", "\n", "k" * 201, "ä"])

@@ -73,42 +73,45 @@ def test_published_tokens_carry_our_hash() -> None:
 
 
 @pytest.mark.parametrize(
-    "confusable",
+    ("confusable", "words"),
     [
-        "//lifecycle/installed",
-        "/lifecycle//installed",
-        "/lifecycle/installed//",
-        "https://jira.example/lifecycle/installed",
-        "lifecycle/installed",
-        "*",
-        "/rest:x/installed",
-        "/p;x&a=b?c=d",
-        "/config?q=%",
-        "/config?q=%zz",
-        "/config?q=%E9",
-        "/%ff",
-        "/config#fragment",
-        "/config?a=1#fragment",
-        "/con\\fig",
-        "/config ?a=1",
-        "/config?q=ü",
-        "/config?q=\x00",
-        "/config?" + "&".join(f"p{n}=1" for n in range(1001)),
+        ("//lifecycle/installed", "empty path segment"),
+        ("/lifecycle//installed", "empty path segment"),
+        ("/lifecycle/installed//", "empty path segment"),
+        ("https://jira.example/lifecycle/installed", "not a path"),
+        ("lifecycle/installed", "not a path"),
+        ("*", "not a path"),
+        ("/rest:x/installed", "colon in the first path segment"),
+        ("/:x/installed", "colon in the first path segment"),
+        ("/p;x&a=b?c=d", "ampersand after a semicolon"),
+        ("/config?q=%", "malformed escape"),
+        ("/config?q=%zz", "malformed escape"),
+        ("/config?q=%E9", "escape not UTF-8"),
+        ("/%ff", "escape not UTF-8"),
+        ("/config#fragment", "fragment or backslash"),
+        ("/config?a=1#fragment", "fragment or backslash"),
+        ("/con\\fig", "fragment or backslash"),
+        ("/config ?a=1", "not printable ASCII"),
+        ("/config?q=ü", "not printable ASCII"),
+        ("/config?q=\x00", "not printable ASCII"),
+        (f"/config?{'&'.join('p=1' for _ in range(1001))}", "too many parameters"),
     ],
 )
-def test_t0b_confusable_targets_are_refused(confusable: str) -> None:
+def test_t0b_confusable_targets_are_refused(confusable: str, words: str) -> None:
     with pytest.raises(Refused) as refused:
         target.refuse_confusable(confusable)
 
     assert refused.value.reason is Reason.CONFUSABLE_TARGET
+    assert refused.value.detail == words
 
 
-@pytest.mark.parametrize("query", ["jwt=a&jwt=b", "jwt=a&%6awt=b"])
+@pytest.mark.parametrize("query", ["jwt=a&jwt=b", "jwt=a&%6awt=b", "jwt=a&jwt="])
 def test_t0b_two_tokens_in_a_query_are_refused(query: str) -> None:
     with pytest.raises(Refused) as refused:
         target.refuse_confusable(f"/config?{query}")
 
     assert refused.value.reason is Reason.TWO_PLACES
+    assert refused.value.detail == "two jwt parameters"
 
 
 def test_t0b_a_thousand_parameters_are_not_too_many() -> None:
@@ -132,8 +135,11 @@ def test_t0b_target_is_relative_to_the_base_url(
 
 @pytest.mark.parametrize("raw", ["/apple/config", "/config", "/app%2Fconfig", ""])
 def test_t0b_base_path_ends_at_a_segment(raw: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         target.relative(raw, "/app")
+
+    assert refused.value.reason is Reason.CONFUSABLE_TARGET
+    assert refused.value.detail == "outside the base URL"
 
 
 def test_t0b_names_that_need_encoding_have_both_published_orders() -> None:
