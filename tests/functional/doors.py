@@ -172,7 +172,7 @@ def path_of(key: str, ids: Ids) -> str:
 def made_up() -> Ids:
     """Return ids that nobody has."""
     found = {name: str(uuid.uuid4()) for name in MAKERS}
-    return found | {"issue_id": "987654", "unverified_ticket": "A" * 43}
+    return found | {"issue_id": "987654", "unverified_ticket": "A" * 43, "rest": "a"}
 
 
 @dataclass(frozen=True)

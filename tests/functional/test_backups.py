@@ -171,9 +171,11 @@ def test_t14_backup_of_a_stopped_instance_asks_all_the_same(
 
 
 class OneTurn(threading.Event):
-    """Lets a worker go round once."""
+    """Lets a worker go round once; what it has beside it does nothing."""
 
     def wait(self, timeout: float | None = None) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            return super().wait()
         del timeout
         was_set = self.is_set()
         self.set()
@@ -181,12 +183,16 @@ class OneTurn(threading.Event):
 
 
 def secrets_after_a_turn(runtime: Runtime) -> int:
-    """Let a worker sweep and keep house once; return how many secrets are left."""
+    """Let a worker sweep and keep house once; return how many secrets are left.
+
+    The key of the history is not counted: the first worker that may makes it.
+    """
     worker = Worker(runtime=runtime, stop=OneTurn())
     worker.run()
     with runtime.sessions.begin() as session:
         count = sa.select(sa.func.count()).select_from(SecretVersion)
-        return session.scalar(count) or 0
+        of_others = count.where(SecretVersion.kind != vault.CHECKPOINT_KEY)
+        return session.scalar(of_others) or 0
 
 
 def test_held_instance_forgets_nothing_by_itself(

@@ -16,6 +16,7 @@ from app.jira import open_jira
 from app.runs import Run, RunState, Why, holding
 from app.runtime import Runtime
 from app.tenants import SecretCandidate, State, Tenant, promoting
+from app.tenants.tables import LifecycleToken
 from app.watchdog import held, judging
 from app.web import recording
 from app.web.context import KEY
@@ -119,6 +120,8 @@ def is_accepted(caller: Caller, secret: str) -> bool:
     sessions = caller.app.extensions[KEY].runtime.sessions
     with sessions.begin() as session:
         session.execute(sa.update(Tenant).values(enabled=False))
+        # A notice counts once, and this one may have come before in this very second.
+        session.execute(sa.delete(LifecycleToken))
     enabled(caller, secret)
     with sessions.begin() as session:
         return session.scalar(sa.select(Tenant.id).where(Tenant.enabled)) is not None

@@ -119,6 +119,7 @@ FAMILY = {
     "gates": "context",
     "rules": "context",
     "preview": "context",
+    "proof": "context",
     "replays": "context",
     "overview": "context",
     "personal": "context",

@@ -60,6 +60,14 @@ def older(text: str) -> str:
     return html.unescape(found[1]) if found else ""
 
 
+def pages(caller: Caller, **filters: str) -> list[str]:
+    """Return every page, from the newest to the last."""
+    found = [page(caller, **filters)]
+    while query := older(found[-1]):
+        found.append(page(caller, query))
+    return found
+
+
 def test_log_tells_of_a_transition_in_sentences(
     caller: Caller, history: History, worker: Worker
 ) -> None:
@@ -80,12 +88,11 @@ def test_every_kind_is_shown_with_its_words(caller: Caller, history: History) ->
     for kind in Kind:
         history.add(kind)
 
-    first = page(caller)
-    text = first + page(caller, older(first))
+    whole = pages(caller)
 
-    found = names(first) + names(text.removeprefix(first))
+    found = [name for each in whole for name in names(each)]
     assert sorted(found) == sorted(t.name for t in event_kinds.KINDS.values())
-    assert event_words.UNKNOWN not in text
+    assert event_words.UNKNOWN not in "".join(whole)
 
 
 def test_kind_of_an_older_version_is_shown_by_its_name(
@@ -113,7 +120,7 @@ def test_groups_find_their_kinds_and_no_others(
     for kind in Kind:
         history.add(kind)
 
-    found = names(page(caller, what=group))
+    found = [name for each in pages(caller, what=group) for name in names(each)]
 
     expected = [event_kinds.KINDS[kind].name for kind in KINDS_OF[group]]
     assert sorted(found) == sorted(expected)
