@@ -1,40 +1,45 @@
 """The console script `countersign`: everything an operator does from a shell."""
 
+import importlib
+
 import click
 
-from app.cli import (
-    auditing,
-    backups,
-    databases,
-    doctoring,
-    keys,
-    serving,
-    sites,
-    stopping,
-)
-from app.forge.commands import forge
+COMMANDS = {
+    "audit": "app.cli.auditing:audit",
+    "backup": "app.cli.backups:backup",
+    "db": "app.cli.databases:db",
+    "doctor": "app.cli.doctoring:examine",
+    "forge": "app.forge.commands:forge",
+    "keys": "app.cli.keys:keys",
+    "prune": "app.cli.working:prune",
+    "restore": "app.cli.backups:restore",
+    "resume": "app.cli.stopping:resume",
+    "serve": "app.cli.serving:serve",
+    "stop": "app.cli.stopping:stop",
+    "stops": "app.cli.stopping:stops_",
+    "tenants": "app.cli.sites:group",
+    "watch": "app.cli.working:watch",
+    "worker": "app.cli.working:worker",
+}
+"""Where each command is."""
 
 
-@click.group()
+class Commands(click.Group):
+    """Loads a command when it is used: a worker needs no web server, and so on."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Commands)
 def main() -> None:
     """Countersign: verified in, signed out, never silent."""
-
-
-for _command in (
-    serving.serve,
-    serving.worker,
-    serving.watch,
-    serving.prune,
-    databases.db,
-    sites.group,
-    keys.keys,
-    auditing.audit,
-    doctoring.examine,
-    stopping.stop,
-    stopping.resume,
-    stopping.stops_,
-    backups.backup,
-    backups.restore,
-    forge,
-):
-    main.add_command(_command)

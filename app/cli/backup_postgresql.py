@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from app import stops
-from app.cli import opening
+from app.cli import environment
 from app.cli.backup_sqlite import PRIVATE
 from app.stops import Stop
 
@@ -155,7 +155,7 @@ def _conninfo(url: sa.URL) -> str:
 
 def _environment(url: sa.URL) -> dict[str, str]:
     password = url.password or url.query.get("password")
-    return opening.environment(**({"PGPASSWORD": str(password)} if password else {}))
+    return environment.extended(**({"PGPASSWORD": str(password)} if password else {}))
 
 
 def _words(program: str, said: bytes) -> str:

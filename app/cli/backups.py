@@ -12,7 +12,7 @@ from types import ModuleType
 import click
 import sqlalchemy as sa
 
-from app.cli import backup_postgresql, backup_sqlite, opening
+from app.cli import backup_postgresql, backup_sqlite, environment
 from app.runtime import utc_now
 from app.stops import Stop
 
@@ -26,7 +26,7 @@ def backup(file: Path) -> None:
 
     Whatever is made from it starts stopped. The encryption keys are not in it.
     """
-    url = sa.make_url(opening.settings().database_url)
+    url = sa.make_url(environment.settings().database_url)
     if file.exists():
         raise click.ClickException(f"{file} is there already")
     _refuse_older(url)
@@ -49,7 +49,7 @@ def backup(file: Path) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(file: Path) -> None:
     """Make the database from a backup; it must not be there yet, or be empty."""
-    url = sa.make_url(opening.settings().database_url)
+    url = sa.make_url(environment.settings().database_url)
     kind = _kind(url)
     if not kind.is_backup(file):
         raise click.ClickException(

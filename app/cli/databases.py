@@ -3,7 +3,7 @@
 import click
 from alembic import command
 
-from app.cli import opening
+from app.cli import migrating
 
 
 @click.group()
@@ -15,11 +15,11 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the database to a revision; the newest one by default."""
-    command.upgrade(opening.alembic(), revision)
+    command.upgrade(migrating.config(), revision)
 
 
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Take the database back to an older revision."""
-    command.downgrade(opening.alembic(), revision)
+    command.downgrade(migrating.config(), revision)

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
 from app import doctor
-from app.cli import opening
+from app.cli import environment, migrating, opening
 from app.doctor import Finding, Health, Site, databases, fail, looked, workers
 from app.queue import QueueError
 from app.runtime import Runtime
@@ -37,7 +37,7 @@ def examine(site: str, *, as_json: bool) -> None:
     cannot be read.
     """
     findings: list[Finding] = []
-    for finding in _findings(opening.settings(), site):
+    for finding in _findings(environment.settings(), site):
         findings.append(finding)
         if not as_json:
             click.echo(_line(finding))
@@ -106,7 +106,7 @@ def _within(runtime: Runtime, check: str, look: Look) -> Finding:
 
 def _revisions() -> Sequence[str]:
     """Return the revisions that this program knows, the newest first."""
-    script = ScriptDirectory.from_config(opening.alembic())
+    script = ScriptDirectory.from_config(migrating.config())
     return [each.revision for each in script.walk_revisions()]
 
 
