@@ -1,5 +1,6 @@
 """T4: what a re-install offers counts once our own call proves it, and not before."""
 
+import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +20,7 @@ from app.tenants import SecretCandidate, State, Tenant, promoting
 from app.watchdog import held, judging
 from app.web import recording
 from app.web.context import KEY
-from app.worker import Prover, Worker
+from app.worker import Prover, Worker, proving
 from sandbox import Jira
 from sandbox.addon import Signing
 from sandbox.world import Rule
@@ -177,7 +178,7 @@ def test_t4_replayed_install_with_a_secret_of_the_attackers_own_changes_nothing(
     assert is_accepted(caller, genuine)
     assert not is_accepted(caller, NEW)
     assert [event["because"] for event in events("secret-dropped")] == [
-        "Jira answered 401, not as to us"
+        "Jira answered 401"
     ]
     [ended] = events("run-unconfirmed")
     assert ended["run"] == str(stored.id)
@@ -199,6 +200,25 @@ def test_t4_call_signed_with_a_candidate_does_not_prove_it(
     assert events("secret-proven") == []
     assert [run.state for run in all_runs()] == [RunState.RECEIVED]
     assert not tenant().enabled
+
+
+def test_t4_worker_that_runs_proves_beside_its_runs(
+    caller: Caller, worker: Worker, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proving, "ASK_SECONDS", 0.01)
+    rotate(caller)
+    running = threading.Thread(target=worker.run, daemon=True)
+    running.start()
+
+    for _ in range(500):
+        running.join(0.02)
+        if events("secret-proven"):
+            break
+    worker.stop.set()
+    running.join(10)
+
+    assert len(events("secret-proven")) == 1
+    assert not running.is_alive()
 
 
 def test_t4_stored_calls_are_carried_out_once_the_secret_is_proven(
@@ -753,7 +773,7 @@ def test_candidate_says_what_it_waits_for(
     overview = page(caller, "overview")
 
     assert "To be proven" in keys
-    assert "Our last call: Jira answered 401, not as to us." in keys
+    assert "Our last call: Jira answered 401." in keys
     assert "1 call that it signed is stored" in keys
     assert NEW not in keys + overview
     assert "Jira offers a new secret, and it is to be proven." in overview
