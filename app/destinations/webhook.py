@@ -80,7 +80,7 @@ class Webhook(Connector[Settings, NoCredentials]):
         delivery_id = str(delivery.id)
 
         def proven(proof: Mapping[str, str]) -> Signed:
-            headers = _headers(target, delivery_id) | proof
+            headers = {**_headers(target, delivery_id), **proof}
             request = Request(method="POST", url=target.url, headers=headers, body=body)
             return self.ready(request, target, delivery)
 
