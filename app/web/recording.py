@@ -36,6 +36,7 @@ def record(
     now = runtime().now()
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
+        facts |= {} if call.candidate_id is None else {"unproven": True}
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
         is_held = call.candidate_id is not None
@@ -44,7 +45,6 @@ def record(
             # would be as many lines of the tenant's history.
             return False
         kind = "verification-held" if is_held else "verification-accepted"
-        facts |= {"unproven": True} if is_held else {}
         audit.record(
             session,
             call.tenant_id,
