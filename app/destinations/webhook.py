@@ -80,8 +80,8 @@ class Webhook(Connector[Settings, NoCredentials]):
         delivery_id = str(delivery.id)
 
         def proven(proof: Mapping[str, str]) -> Signed:
-            sent = {**_headers(target, delivery_id), **proof}
-            request = Request(method="POST", url=target.url, headers=sent, body=body)
+            headers = {**_headers(target, delivery_id), **proof}
+            request = Request(method="POST", url=target.url, headers=headers, body=body)
             return self.ready(request, target, delivery)
 
         signed = proven(_proof(target, delivery_id, claims, body, now))

@@ -165,7 +165,8 @@ class Settings(BaseModel):
         10,
         ge=0,
         le=60,
-        description="How long a replaced shared secret is still accepted",
+        description="How long a replaced shared secret is still accepted, once the new"
+        " one is proven",
         examples=["10"],
     )
     secret_retention_days: int = Field(

@@ -1,6 +1,7 @@
 """Writes a verified call down, whichever door it came to, and wakes a worker."""
 
 import logging
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -38,17 +39,12 @@ def record(
     web().token_uses.refuse_worn(verified.token_hash)
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
+        facts |= {} if call.candidate_id is None else {"unproven": True}
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
         is_held = call.candidate_id is not None
-        # Attacks (T13): one captured call of Jira's, sent again for its hour; and one
-        # of somebody who offered a secret, which would be as many lines of the
-        # tenant's history.
-        if run_id or (
-            not is_held and left_out.admits_duplicate(call.tenant_id, now=now)
-        ):
+        if _is_told(call, run_id, now=now):
             kind = "verification-held" if is_held else "verification-accepted"
-            facts |= {"unproven": True} if is_held else {}
             audit.record(
                 session,
                 call.tenant_id,
@@ -66,6 +62,19 @@ def record(
         web().token_uses.note(verified.token_hash)
         wake()
     return run_id is not None
+
+
+def _is_told(call: Call, run_id: uuid.UUID | None, *, now: datetime) -> bool:
+    """Say whether the call is a line of the tenant's history.
+
+    Attacks (T13): one captured call of Jira's is sent again for its hour, or one by
+    somebody who offered a secret: as many lines of the tenant's history.
+    """
+    if run_id is not None:
+        return True
+    return call.candidate_id is None and left_out.admits_duplicate(
+        call.tenant_id, now=now
+    )
 
 
 def _as_it_stands(session: Session, call: Call, *, now: datetime) -> Call:
