@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Response, Route, expect
 
+from sandbox import people
 from tests import canaries
 from tests.browser.conftest import Visits
 from tests.browser.desk import Desk
@@ -99,8 +100,9 @@ class Visitor:
             button.click()
 
     def download(self, button: str) -> None:
+        pressed = self.desk.frame.get_by_role("button", name=button, exact=True)
         with self.desk.page.expect_download() as downloading:
-            self.desk.frame.get_by_role("button", name=button).press("Enter")
+            pressed.press("Enter")
         file = downloading.value.path()
         self.answers[f"the file of {button}"] = Path(file).read_bytes()
 
@@ -272,8 +274,8 @@ def look_around(visitor: Visitor) -> None:
     desk.open_config("Settings")
     visitor.download("Download diagnostics")
     desk.frame.get_by_role("link", name=re.compile("erson")).first.click()
-    desk.frame.locator("#person-id").fill("712020:ada")
-    desk.frame.locator("#person-download").press("Enter")
+    desk.frame.locator("#person-id").fill(people.ADA.account_id)
+    visitor.download("Download")
 
 
 @contextmanager
