@@ -157,9 +157,11 @@ def find_newest(
     for limit in (1, LOOKED_BACK):
         for row in session.execute(_newest_first(tenant_id).limit(limit)):
             try:
-                return statement.parse(checkpoint.read(row.jws, public))
+                said = statement.parse(checkpoint.read(row.jws, public))
             except ValueError:
                 continue
+            if said.seq == row.seq:
+                return said
     return None
 
 

@@ -55,7 +55,7 @@ def read(jws: str, key: Jwk) -> Mapping[str, Any]:
     """Return what was signed; raise `UnknownKeyError` or `BadCheckpointError`.
 
     Attack: another spelling of one signature (the last character of base64 has bits
-    that count for nothing) is another text with another hash. There is one spelling.
+    that count for nothing) is another text with another hash. The library takes one.
     """
     try:
         header = jwt.get_unverified_header(jws)
@@ -68,8 +68,6 @@ def read(jws: str, key: Jwk) -> Mapping[str, Any]:
     except (jwt.PyJWTError, json.JSONDecodeError, *_UNREADABLE) as error:
         raise BadCheckpointError from error
     if header.get("typ") != TYPE or not isinstance(payload, dict):
-        raise BadCheckpointError
-    if jws.rpartition(".")[2] != _base64url(whole["signature"]):
         raise BadCheckpointError
     return payload
 

@@ -154,6 +154,25 @@ class Chained:
         )
 
 
+def fork(chain: Chained) -> None:
+    """Put a genuine checkpoint in the place of the one that the next one follows.
+
+    As who restores a backup gets two: what was signed before, and what is after.
+    """
+    chain.seal()
+    kept, event_id = chain.checkpoint(4), chain.ids()[-1]
+    with chain.sessions.begin() as session:
+        own = AuditEvent.id == event_id
+        nonce = session.scalars(sa.select(AuditEvent.nonce).where(own)).one()
+    chain.delete_checkpoint(4)
+    chain.change(event_id, checkpoint_id=None)
+    chain.seal()
+    chain.write()
+    chain.seal()
+    chain.change_checkpoint(4, id=kept.id, jws=kept.jws, leaves=kept.leaves)
+    chain.change(event_id, checkpoint_id=kept.id, nonce=nonce)
+
+
 def emptying(table: str) -> sa.Executable:
     """Return what deletes all rows of a table."""
     return sa.delete(Base.metadata.tables[table])

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app import keys, vault
 from app.audit import AuditEvent
-from app.checkpoints import CheckpointKey
+from app.checkpoints import CheckpointKey, judging
 from app.checkpoints.tables import owner
 from app.crypto import Keyring, make_signing_pair
 from app.tokens import checkpoint as tokens
@@ -232,6 +232,12 @@ def test_genuine_checkpoint_of_another_place_is_named(chain: Chained) -> None:
     ]
     chain.change_checkpoint(2, jws=other.jws(1))
     assert chain.found() == ["checkpoint 2 is signed by an unknown key"]
+
+
+def test_genuine_checkpoint_that_nothing_follows_is_named(chain: Chained) -> None:
+    chains.fork(chain)
+
+    assert chain.found() == [f"checkpoint 4 was changed: {judging.NOT_FOLLOWED}"]
 
 
 def test_history_cut_off_at_its_end_is_named_by_who_kept_a_checkpoint(

@@ -112,15 +112,10 @@ def test_forged_erasure_is_named(chain: Chained) -> None:
     assert chain.found() == [f"event {when(victim)} was changed"]
 
 
-@pytest.mark.parametrize("seq", [2, 3])
-def test_forged_attestation_of_an_erasure_is_named(chain: Chained, seq: int) -> None:
-    """Who writes the database writes what attests it, too; but for the signature."""
-    victim = chain.ids()[0]
-    [old] = [
-        leaf.digest
-        for leaf in hashing.unpack(chain.checkpoint(1).leaves or b"")
-        if leaf.event_id == victim
-    ]
+def forge_attestation(chain: Chained, victim: uuid.UUID, seq: int) -> None:
+    """Change an event of the first checkpoint, and attest it; but for the signature."""
+    leaves = hashing.unpack(chain.checkpoint(1).leaves or b"")
+    [old] = [leaf.digest for leaf in leaves if leaf.event_id == victim]
     chain.change(victim, actor=ERASED)
     with chain.sessions.begin() as session:
         wanted = sa.select(*hashing.COLUMNS).where(AuditEvent.id == victim)
@@ -128,6 +123,30 @@ def test_forged_attestation_of_an_erasure_is_named(chain: Chained, seq: int) -> 
     new = hashing.digest(chain.tenant_id, event)
     row = {"tenant_id": chain.tenant_id, "event_id": victim, "seq": seq}
     chain.run(sa.insert(AmendmentRow).values(row | {"old": old, "new": new}))
+
+
+def test_attestation_that_is_forged_while_somebody_verifies_does_not_count(
+    chain: Chained,
+) -> None:
+    walk = chains.walk(chain)
+    for _ in range(3):  # the key, what is open, the newest range
+        with chain.sessions.begin() as session:
+            walk.step(session)
+    chain.seal()
+
+    victim = chain.ids()[0]
+    forge_attestation(chain, victim, 4)
+
+    report = chains.finish(chain, walk)
+    named = [finding.text for finding in report.findings]
+    assert named == [f"event {when(victim)} was changed"]
+
+
+@pytest.mark.parametrize("seq", [2, 3])
+def test_forged_attestation_of_an_erasure_is_named(chain: Chained, seq: int) -> None:
+    """Who writes the database writes what attests it, too; but for the signature."""
+    victim = chain.ids()[0]
+    forge_attestation(chain, victim, seq)
 
     for _ in range(2):
         assert chain.found() == [
@@ -244,15 +263,15 @@ def test_range_that_was_deleted_as_if_by_age_is_named(chain: Chained) -> None:
     assert set(found) == {expected, "checkpoint 3 is signed by an unknown key"}
 
 
-def test_list_that_was_changed_does_not_make_pruning_delete_others(
-    chain: Chained,
-) -> None:
+def test_range_whose_list_was_changed_is_not_pruned(chain: Chained) -> None:
+    """Or others would be deleted with it, and what shows the change as well."""
     later(chain)
     ids = chain.ids()
-    young = [hashing.Leaf(each, b"0" * 32) for each in ids[-3:]]
-    chain.change_checkpoint(1, leaves=hashing.pack(young))
+    others = [hashing.Leaf(each, b"0" * 32) for each in ids[3:6]]
 
-    assert chain.prune(chain.clock() - timedelta(hours=1)) == 0
+    for packed in (hashing.pack(others), b""):
+        chain.change_checkpoint(1, leaves=packed)
+        assert chain.prune(chain.clock() - timedelta(hours=1)) == 0
 
     assert chain.ids() == ids
 

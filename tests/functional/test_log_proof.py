@@ -79,8 +79,8 @@ def test_whole_log_is_said_to_be_whole(caller: Caller, chain: Chained) -> None:
     text = press(caller)
 
     assert "The log is whole" in text
-    assert "3 events under 1 checkpoint were compared" in text
-    assert "1 is under none yet" in text
+    assert "3 events under 1 checkpoint were compared with what was signed." in text
+    assert "1 event is under no checkpoint yet" in text
     assert chain.ids()
 
 

@@ -201,6 +201,16 @@ def test_dropped_and_forged_checkpoints_are_named(
         )
 
 
+def test_genuine_checkpoint_that_nothing_follows_is_named(
+    chain: Chained, auditor: Auditor
+) -> None:
+    chains.fork(chain)
+
+    assert auditor.verify(exported(chain))[0] == (
+        "BROKEN: checkpoint 4 is not the one that the next one follows"
+    )
+
+
 def test_whole_history_of_another_key_is_not_the_pinned_ones(
     chain: Chained, auditor: Auditor
 ) -> None:
