@@ -241,8 +241,9 @@ def test_t11_name_without_an_address_is_said_to_be_unknown(failure: Exception) -
 
 
 def test_t11_name_that_resolves_to_nothing_is_not_found() -> None:
-    with pytest.raises(SendError, match="was not found"):
+    with pytest.raises(SendError, match="was not found") as error:
         reach(egress(), "https://empty.example/")
+    assert not error.value.sent
 
 
 class TestExceptions:

@@ -187,6 +187,58 @@ def test_request_may_have_less_time_than_the_door_allows(door: RealHttp) -> None
     assert error.value.sent
 
 
+def test_answer_that_ends_because_time_is_up_is_none(door: RealHttp) -> None:
+    """Without a length, what we cut off ourselves looks like the end of an answer."""
+    stop = threading.Event()
+
+    def go_on(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n12")
+        stop.wait(10)
+
+    with serving(go_on) as host:
+        response = door.send(Request(method="GET", url=host.url, keep=50, seconds=0.2))
+        with pytest.raises(SendError, match="too long") as error:
+            door.send(Request(method="GET", url=host.url, seconds=0.2))
+        stop.set()
+
+    assert (response.status, response.is_cut) == (200, True)
+    assert error.value.sent
+
+
+def test_connection_that_does_not_come_in_time_was_sent_nothing(
+    door: RealHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> socket.socket:
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", late)
+
+    with pytest.raises(SendError, match="ConnectTimeout") as error:
+        door.send(Request(method="GET", url="http://127.0.0.1:9/"))
+    assert not error.value.sent
+
+
+def test_t11_check_knows_plain_http_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def connect(*how: object) -> socket.socket:
+        asked.append(how)
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    found: list[Address] = [ipaddress.ip_address("8.8.8.8")]
+    rules = Egress(any_port=True, exempt=(LOOPBACK,), resolve=lambda *_: found)
+    with opened(rules) as door:
+        for scheme in ("http", "HTTP"):
+            with pytest.raises(ForbiddenError, match="not public"):
+                door.check(f"{scheme}://good.example/", None)
+        door.check("https://good.example/", None)
+
+    assert asked == [(("8.8.8.8", 443), deadlines.CONNECT_SECONDS)]
+
+
 def test_t11_connection_of_one_tenants_exception_is_not_anothers() -> None:
     """Attack: what the operator opened for one tenant is kept alive, and taken up."""
     theirs = Exempt(tenant_id=TENANT, network=LOOPBACK.network, plain_http=True)
