@@ -120,6 +120,7 @@ FAMILY = {
     "overview": "context",
     "personal": "context",
     "runs": "context",
+    "proof": "context",
     "settings": "context",
 }
 
