@@ -76,7 +76,7 @@ def test_file_says_how_the_site_stands(
     found = bundle(caller)
 
     assert found["clock"] == desk.clock().isoformat()
-    assert found["database"]["revision"] == "0007"
+    assert found["database"]["revision"] == "0009"
     assert found["database"]["dialect"] == runtime.sessions.kw["bind"].dialect.name
     assert found["site"]["tenant"] == str(desk.tenant_id)
     assert found["site"]["state"] == "active"
