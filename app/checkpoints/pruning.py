@@ -82,14 +82,14 @@ def prune(
 def _old(session: Session, chain: Chain, before: datetime, limit: int) -> _Old:
     through = chain.newest.pruned_through if chain.newest else 0
     rows = session.execute(
-        sa.select(Checkpoint.seq, Checkpoint.jws, Checkpoint.leaves)
+        sa.select(Checkpoint.seq, Checkpoint.jws)
         .where(Checkpoint.tenant_id == chain.tenant_id, Checkpoint.seq > through)
         .order_by(Checkpoint.seq)
         .limit(RANGES)
-    )
+    ).all()
     ranges, events = 0, list[uuid.UUID]()
     for row in rows:
-        found = _events(chain, row, before)
+        found = _events(session, chain, row, before)
         if found is None or (events and len(events) + len(found) > limit):
             break
         through, ranges = row.seq, ranges + 1
@@ -98,7 +98,7 @@ def _old(session: Session, chain: Chain, before: datetime, limit: int) -> _Old:
 
 
 def _events(
-    chain: Chain, row: sa.Row[int, str, bytes | None], before: datetime
+    session: Session, chain: Chain, row: sa.Row[int, str], before: datetime
 ) -> Sequence[uuid.UUID] | None:
     """Return the events of a range that is old enough; None for any other.
 
@@ -109,7 +109,9 @@ def _events(
         said = statement.parse(checkpoint.read(row.jws, chain.public))
     except ValueError:
         said = None
-    packed = row.leaves or b""
+    # One by one: a list is long, and mostly the first range is too young already.
+    wanted = (Checkpoint.tenant_id == chain.tenant_id, Checkpoint.seq == row.seq)
+    packed = session.scalar(sa.select(Checkpoint.leaves).where(*wanted)) or b""
     if said is None or said.seq != row.seq or said.root != hashing.root(packed):
         log.error("tenant=%s checkpoint=%s is broken", chain.tenant_id, row.seq)
         return None

@@ -124,6 +124,7 @@ FAMILY = {
     "overview": "context",
     "personal": "context",
     "runs": "context",
+    "proof": "context",
     "settings": "context",
 }
 

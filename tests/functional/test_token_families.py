@@ -3,9 +3,14 @@
 CVE-2021-26073 was one token too many that opened one door too many.
 """
 
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
+from app import checkpoints
+from app.checkpoints import Checkpoint
 from app.runtime import Runtime
 from app.worker import Worker
 from sandbox import Jira, people
@@ -67,6 +72,22 @@ def test_t0_token_in_another_familys_scheme_is_none(
     for key in keys:
         good = house.token(key, ADA)
         found.add(house.knock(key, Pass(good.token, other, good.lent)).status)
+
+    assert found == {401}
+
+
+@pytest.mark.parametrize("scheme", ["JWT", "Bearer"])
+def test_t0_checkpoint_of_a_history_opens_no_door(
+    house: House, app: Flask, scheme: str
+) -> None:
+    runtime, tenant_id = house.desk.runtime, house.desk.tenant_id
+    now = house.desk.clock() + timedelta(minutes=1)
+    with runtime.sessions.begin() as session:
+        checkpoints.seal(session, runtime.keyring, tenant_id, now=now)
+        [jws] = session.scalars(sa.select(Checkpoint.jws))
+    guarded = [key for key, asked in families(app).items() if asked not in UNGUARDED]
+
+    found = {house.knock(key, Pass(jws, scheme)).status for key in guarded}
 
     assert found == {401}
 

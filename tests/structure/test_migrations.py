@@ -66,7 +66,7 @@ def test_upgrade_keeps_what_is_there(empty_database: str) -> None:
     command.upgrade(made, "head")
 
     with engine.connect() as connection:
-        for table in ("run", "run_step", "attempt"):
+        for table in ("run", "run_step", "attempt", "audit_event"):
             count = sa.select(sa.func.count()).select_from(sa.table(table))
             assert connection.scalar(count) == 1, table
     engine.dispose()
@@ -82,5 +82,7 @@ BEFORE = """
     INSERT INTO run_step (id, tenant_id, run_id, role, position, state, config, tries)
     VALUES (:t, :t, :t, 'step', 0, 'begun', '{}', 1);
     INSERT INTO attempt (id, tenant_id, run_step_id, begun_at, issue_id)
-    VALUES (:t, :t, :t, :now, '1')
+    VALUES (:t, :t, :t, :now, '1');
+    INSERT INTO audit_event (id, tenant_id, kind, actor, happened_at, detail)
+    VALUES (:t, :t, 'enabled', 'jira', :now, '{}')
 """
