@@ -37,7 +37,8 @@ def tenant_id(stage: Stage) -> Iterator[uuid.UUID]:
     """The site of the stage, with secrets of ours beside its own."""
     runtime = stage.runtime
     with runtime.sessions.begin() as session:
-        tenant_id = session.scalars(sa.select(Tenant.id)).one()
+        here = sa.select(Tenant.id).where(Tenant.base_url == stage.jira.base_url)
+        tenant_id = session.scalars(here).one()
         for number in range(SECRETS):
             secret, of = Secret(f"value {number}"), owner(tenant_id, number)
             vault.put(session, runtime.keyring, of, secret, now=utc_now())
