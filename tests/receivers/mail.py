@@ -61,6 +61,8 @@ class Postbox:
     callers: list[str | None] = field(default_factory=list)
     """Of each letter that was begun: what the caller calls itself."""
     farewells: int = 0
+    no_login: frozenset[str] = frozenset()
+    """Ways to log in that it does not offer."""
 
     async def handle_MAIL(  # noqa: N802 -- aiosmtpd's names, here and below
         self,
@@ -244,6 +246,7 @@ def serving(postbox: Postbox, made: Paper, *, is_tls: bool) -> Iterator[int]:
             require_starttls=not is_tls,
             authenticator=postbox.let_in,
             auth_require_tls=not is_tls,
+            auth_exclude_mechanism=postbox.no_login,
         )
 
     listening = loop.create_server(

@@ -175,6 +175,17 @@ def test_recipient_whose_letter_is_forwarded_is_taken(
 
 
 @by_tls
+def test_server_that_offers_no_login_that_we_know_is_named(
+    door: RealMail, server: MailServer, postbox: Postbox
+) -> None:
+    postbox.no_login = frozenset({"LOGIN", "PLAIN"})
+
+    with pytest.raises(ForbiddenError, match="it offers no login"):
+        door.send(letter(server))
+    assert postbox.received == []
+
+
+@by_tls
 def test_without_a_user_nobody_logs_in(
     door: RealMail, server: MailServer, postbox: Postbox
 ) -> None:
