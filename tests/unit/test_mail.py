@@ -169,6 +169,10 @@ def test_recipient_whose_letter_is_forwarded_is_taken(
 
     assert (reply.stage, reply.code, reply.refused) == (Stage.END, 250, ())
 
+    postbox.replies = {ONE: "421 bye"}
+    reply = door.send(letter(server, ONE, TWO))
+    assert (reply.stage, reply.code, reply.text) == (Stage.RECIPIENTS, 421, "bye")
+
     postbox.replies = {ONE: "550 nobody", "DATA": "451 later"}
     reply = door.send(letter(server, ONE, TWO))
     assert (reply.stage, reply.code, reply.refused) == (Stage.CONTENT, 451, (550,))
