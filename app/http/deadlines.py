@@ -19,6 +19,9 @@ class Current(threading.local):
 
     connection: Any = None
     """What has the socket that is cut, as `sock`."""
+    sock: Any = None
+    """The same socket, while an answer is read that has no end but the connection's:
+    then the connection has given it away."""
     until: float = 0.0
     """By `time.monotonic()`."""
     target: str | None = None
@@ -40,11 +43,11 @@ def cut_at(until: float) -> Iterator[None]:
     head of an answer as in its body.
     """
     holder = current.__dict__
-    holder.update(connection=None, until=until)
+    holder.update(connection=None, sock=None, until=until)
 
     def cut() -> None:
         connection = holder.get("connection")
-        sock = getattr(connection, "sock", None)
+        sock = getattr(connection, "sock", None) or holder.get("sock")
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -56,7 +59,7 @@ def cut_at(until: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-        holder["connection"] = None
+        holder.update(connection=None, sock=None)
 
 
 def connected(address: str, port: int) -> socket.socket:

@@ -209,6 +209,13 @@ class _Judged:
         target = deadlines.current.target or url
         super().request(method, target, *args, **kwargs)  # type: ignore[misc]
 
+    def getresponse(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        # Attack: an answer without a length, a byte every nine seconds. It ends with
+        # the connection, which therefore forgets its socket, and could not be cut.
+        connection: Any = self
+        deadlines.current.sock = connection.sock
+        return super().getresponse(*args, **kwargs)  # type: ignore[misc]
+
 
 class _Adapter(HTTPAdapter):
     """`requests`' way to urllib3, with pools whose connections are judged."""

@@ -58,6 +58,11 @@ class Postbox:
     """Every connection that there was, so that each can be closed."""
     is_secure: list[bool] = field(default_factory=list)
     """Of each letter that was begun: whether that was under TLS."""
+    callers: list[str | None] = field(default_factory=list)
+    """Of each letter that was begun: what the caller calls itself."""
+    farewells: int = 0
+    no_login: frozenset[str] = frozenset()
+    """Ways to log in that it does not offer."""
 
     async def handle_MAIL(  # noqa: N802 -- aiosmtpd's names, here and below
         self,
@@ -69,6 +74,7 @@ class Postbox:
     ) -> str:
         del options
         self.is_secure.append(is_secure(server))
+        self.callers.append(session.host_name)
         if not session.authenticated:
             return "530 5.7.0 log in first"
         if "MAIL" in self.replies:
@@ -95,6 +101,13 @@ class Postbox:
     ) -> str:
         del server, session, envelope, arg
         return self.replies.get("NOOP", "250 OK")
+
+    async def handle_QUIT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        del server, session, envelope
+        self.farewells += 1
+        return "221 Bye"
 
     async def handle_DATA(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope
@@ -233,6 +246,7 @@ def serving(postbox: Postbox, made: Paper, *, is_tls: bool) -> Iterator[int]:
             require_starttls=not is_tls,
             authenticator=postbox.let_in,
             auth_require_tls=not is_tls,
+            auth_exclude_mechanism=postbox.no_login,
         )
 
     listening = loop.create_server(

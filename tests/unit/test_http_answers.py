@@ -187,14 +187,18 @@ def test_request_may_have_less_time_than_the_door_allows(door: RealHttp) -> None
     assert error.value.sent
 
 
-def test_answer_that_ends_because_time_is_up_is_none(door: RealHttp) -> None:
-    """Without a length, what we cut off ourselves looks like the end of an answer."""
+@pytest.mark.parametrize("head", ["", "Connection: close\r\nContent-Length: 99\r\n"])
+def test_t11_answer_that_ends_with_the_connection_is_cut_by_the_clock(
+    door: RealHttp, head: str
+) -> None:
+    """Attack: what we cut off ourselves looks like the end of an answer."""
     stop = threading.Event()
 
     def go_on(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n12")
+        connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n12".encode())
         stop.wait(10)
 
+    began = time.monotonic()
     with serving(go_on) as host:
         response = door.send(Request(method="GET", url=host.url, keep=50, seconds=0.2))
         with pytest.raises(SendError, match="too long") as error:
@@ -203,6 +207,7 @@ def test_answer_that_ends_because_time_is_up_is_none(door: RealHttp) -> None:
 
     assert (response.status, response.is_cut) == (200, True)
     assert error.value.sent
+    assert time.monotonic() - began < 5
 
 
 def test_connection_that_does_not_come_in_time_was_sent_nothing(

@@ -184,7 +184,7 @@ def test_t14_tenant_that_comes_back_gets_other_keys(
 
 
 def test_rotation_is_due_when_both_times_are_over(
-    session: Session, tenant_id: uuid.UUID
+    session: Session, tenant_id: uuid.UUID, pairs: Sequence[KeyPair]
 ) -> None:
     def due(after: timedelta, publish: timedelta = DAY) -> list[uuid.UUID]:
         now = NOW + after
@@ -193,6 +193,11 @@ def test_rotation_is_due_when_both_times_are_over(
     assert due(90 * DAY - SECOND) == []
     assert due(90 * DAY) == [tenant_id]
     assert due(90 * DAY, publish=91 * DAY) == []
+    assert due(90 * DAY, publish=90 * DAY) == [tenant_id]
+
+    change = rotation(tenant_id, pairs[2:3], NOW + 90 * DAY)
+    keys.rotate(session, KEYRING, change, publish=DAY)
+    assert due(91 * DAY) == []
 
 
 def test_t5_other_tenant_has_none_of_them(

@@ -99,6 +99,8 @@ def test_letter_arrives_as_it_is_by_tls_and_login(
     assert got.content == CONTENT
     assert (got.sender, got.recipients) == ("countersign@acme.example", (ONE, TWO))
     assert postbox.is_secure == [True]
+    assert postbox.callers == ["countersign.example"]
+    assert postbox.farewells == 1
     assert postbox.logins == [(USER, PASSWORD)]
 
 
@@ -166,6 +168,25 @@ def test_recipient_whose_letter_is_forwarded_is_taken(
     reply = door.send(letter(server, ONE, TWO))
 
     assert (reply.stage, reply.code, reply.refused) == (Stage.END, 250, ())
+
+    postbox.replies = {ONE: "421 bye"}
+    reply = door.send(letter(server, ONE, TWO))
+    assert (reply.stage, reply.code, reply.text) == (Stage.RECIPIENTS, 421, "bye")
+
+    postbox.replies = {ONE: "550 nobody", "DATA": "451 later"}
+    reply = door.send(letter(server, ONE, TWO))
+    assert (reply.stage, reply.code, reply.refused) == (Stage.CONTENT, 451, (550,))
+
+
+@by_tls
+def test_server_that_offers_no_login_that_we_know_is_named(
+    door: RealMail, server: MailServer, postbox: Postbox
+) -> None:
+    postbox.no_login = frozenset({"LOGIN", "PLAIN"})
+
+    with pytest.raises(ForbiddenError, match="it offers no login"):
+        door.send(letter(server))
+    assert postbox.received == []
 
 
 @by_tls
@@ -251,11 +272,11 @@ def test_letter_goes_to_those_that_the_server_takes_it_for(
 def test_recipient_that_is_put_off_counts_for_all_if_nobody_is_taken(
     door: RealMail, server: MailServer, postbox: Postbox
 ) -> None:
-    postbox.replies = {ONE: "550 nobody", TWO: "450 grey"}
+    postbox.replies = {ONE: "550 a nobody", TWO: "450 grey"}
 
     reply = door.send(letter(server, ONE, TWO))
 
-    assert (reply.code, reply.refused) == (450, (550, 450))
+    assert (reply.code, reply.text, reply.refused) == (450, "grey", (550, 450))
 
 
 def test_what_breaks_before_the_end_has_sent_nothing(
@@ -352,13 +373,29 @@ def test_words_before_tls_are_not_heard_within_it(door: RealMail) -> None:
 
 
 @pytest.mark.parametrize(
-    ("greeting", "code"), [(b"554 no\r\n", 554), (b"421 busy\r\n", 421)]
+    ("greeting", "code", "text"),
+    [(b"554 no\r\n", 554, "no"), (b"421 b\xff\r\n", 421, "b\ufffd")],
 )
-def test_greeting_that_is_none(door: RealMail, greeting: bytes, code: int) -> None:
+def test_greeting_that_is_none(
+    door: RealMail, greeting: bytes, code: int, text: str
+) -> None:
     with plain(greeting) as (server, _):
         reply = door.ask(server)
 
-    assert (reply.stage, reply.code) == (Stage.GREETING, code)
+    assert (reply.stage, reply.code, reply.text) == (Stage.GREETING, code, text)
+
+
+def test_connection_that_does_not_come_in_time_took_too_long(
+    made: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> socket.socket:
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", late)
+
+    with pytest.raises(SendError, match="the answer took too long") as failed:
+        open_door(made.trust).ask(MailServer(host=HOST, port=465, is_tls=True))
+    assert not failed.value.sent
 
 
 def test_greeting_that_never_ends_is_cut(door: RealMail) -> None:

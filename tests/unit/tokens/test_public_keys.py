@@ -135,4 +135,4 @@ def test_t0a_key_id_of_odd_shape_is_refused(kid: str) -> None:
 
     with pytest.raises(Refused) as error:
         public_keys.key_id(checks.read(text))
-    assert error.value.reason is Reason.BAD_KEY_ID
+    assert (error.value.reason, error.value.detail) == (Reason.BAD_KEY_ID, kid)
