@@ -184,6 +184,10 @@ def is_taken(session: Session, tenant: Tenant, base_url: str) -> bool:
 
     Attack: a body that names another customer's address. Two tenants that have one
     address already are a site and its import; there the newest proof decides (T5).
+
+    Attack: anybody installs the app on a site of his own, and his body says that it is
+    at the address to which another is about to move; that one could not move any more.
+    So an address is had by who has proven it: whose Jira answered there.
     """
     if base_url == tenant.base_url:
         return False
@@ -191,6 +195,7 @@ def is_taken(session: Session, tenant: Tenant, base_url: str) -> bool:
         Tenant.base_url == base_url,
         Tenant.id != tenant.id,
         Tenant.state.in_((State.ACTIVE, State.PENDING)),
+        Tenant.proven_at.is_not(None),
     )
     return session.scalar(others.limit(1)) is not None
 
