@@ -35,7 +35,7 @@ def record(
     is counted and changes nothing.
     """
     now = runtime().now()
-    web().token_uses.refuse_worn(verified.token_hash)
+    web().token_uses.refuse_worn(verified, now=now)
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
         call = _as_it_stands(session, call, now=now)
