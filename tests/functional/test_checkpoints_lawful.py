@@ -9,12 +9,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, checkpoints
+from app import audit, checkpoints, personal
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, hashing, judging, sealing
 from app.crypto import Keyring, make_signing_pair
 from app.db import moment_of, new_id
 from app.personal import ERASED
+from app.personal.places import PLACES
+from app.personal.tables import Erasure
 from app.runtime import Runtime
 from app.tokens import checkpoint as tokens
 from app.worker import Worker, housekeeping
@@ -102,6 +104,27 @@ def test_person_is_forgotten_also_where_the_key_is_lost(chain: Chained) -> None:
     victim = chain.ids()[10]
     assert fact(chain, victim, "actor") == ERASED
     assert f"event {when(victim)} was changed" in chain.found()
+
+
+@pytest.mark.parametrize("word", ["Denied", "jira", str(uuid.UUID(int=5))])
+def test_wish_that_was_put_in_erases_no_word_of_the_history(
+    chain: Chained, word: str
+) -> None:
+    """Attack: written past the page, it names no person; we would attest the change."""
+    chain.write(actor=word, person=word)
+    chain.seal()
+    row = {"tenant_id": chain.tenant_id, "account_id": word, "wanted_by": "ada"}
+    row |= {"id": uuid.uuid4(), "wanted_at": chain.clock(), "part": 0, "erased": 0}
+    with chain.sessions.begin() as session:
+        session.execute(sa.insert(Erasure).values(row))
+    for _ in range(2 * len(PLACES)):
+        with chain.sessions.begin() as session:
+            for each in personal.unfinished(session):
+                personal.erase_some(session, chain.keyring, each, now=chain.clock())
+
+    assert fact(chain, chain.ids()[10], "actor") == word
+    with chain.sessions.begin() as session:
+        assert personal.unfinished(session) == []
 
 
 def test_forged_erasure_is_named(chain: Chained) -> None:
@@ -305,6 +328,25 @@ def test_event_committed_late_comes_under_the_next_checkpoint(chain: Chained) ->
 
     report = chain.verify()
     assert (report.findings, report.open) == ([], 0)
+
+
+def test_log_has_the_day_on_which_a_history_began_anew(
+    chain: Chained, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Attack: all of it is thrown away with its key. What is left cannot say so."""
+    chain.seal()
+    with chain.sessions.begin() as session:
+        for table in ("checkpoint", "checkpoint_key", "secret_version"):
+            session.execute(chains.emptying(table))
+        session.execute(sa.update(AuditEvent).values(checkpoint_id=None, nonce=None))
+    caplog.clear()
+
+    chain.seal()
+
+    report = chain.verify()
+    assert report.findings == []
+    said = f"tenant={chain.tenant_id} has a new checkpoint key={report.fingerprint}"
+    assert caplog.messages.count(said) == 1
 
 
 def test_two_workers_at_once_make_one_chain(chain: Chained) -> None:
