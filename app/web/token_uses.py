@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from app.tokens.checks import Reason, Refused, Verified
 
 MOST = 1000
-"""Calls with one token, once it is not fresh, that are recorded by one process. Jira begins far fewer
-transitions in a second."""
+"""Calls with one token that are recorded by one process, once it is not fresh. Jira
+begins far fewer transitions in a second."""
 
 FRESH = timedelta(seconds=60)
 """How long after its token was made any call is recorded, however many there were."""

@@ -83,7 +83,7 @@ def moment(event_id: str) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
-def loads(text: str) -> Any:
+def loads(text: str) -> Line:
     """Read JSON that says each thing once: of two, who reads it might take either."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,7 +91,8 @@ def loads(text: str) -> Any:
             raise ValueError("a name stands twice")
         return found
 
-    return json.loads(text, object_pairs_hook=once)
+    line: Line = json.loads(text, object_pairs_hook=once)
+    return line
 
 
 def named(event_id: str) -> str:
@@ -106,13 +107,23 @@ def misplaced(places: list[str], wanted: set[str]) -> Iterator[str]:
         yield f"{named(event_id)} is missing"
 
 
+def unproven(events: list[Line]) -> Iterator[str]:
+    """Yield what is wrong with events that no checkpoint has yet."""
+    for one in events:
+        apart = datetime.fromisoformat(one["time"]) - moment(one["id"])
+        if one["checkpoint"] is not None or set(one) != FIELDS:
+            yield f"{named(one['id'])} does not belong"
+        elif abs(apart) >= MOMENT:
+            yield f"{named(one['id'])} has another time than its id"
+
+
 class Verifier:
     """Reads checkpoints from the newest to the first, each with its events."""
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint, self.seq = fingerprint, 0
         self.above: Line | None = None  # the checkpoint before, if it can be believed
-        self.newest, self.pruned, self.oldest, self.events, self.open = "", 0, "", 0, 0
+        self.newest, self.pruned, self.oldest, self.events = "", 0, "", 0
         self.unsealed: list[str] = []  # events under no checkpoint
         self.amended = defaultdict[str, list[tuple[str, str]]](list)
 
@@ -120,21 +131,15 @@ class Verifier:
         """Yield what is wrong with a checkpoint and the events that follow it."""
         said = signed(line, self.fingerprint) if line else None
         if line is None:
-            self.open += len(events)
-            for one in events:
-                self.unsealed.append(one["id"])
-                if one["checkpoint"] is not None or set(one) != FIELDS:
-                    yield f"{named(one['id'])} does not belong"
-                elif abs(datetime.fromisoformat(one["time"]) - moment(one["id"])) >= MOMENT:
-                    yield f"{named(one['id'])} has another time than its id"
+            self.unsealed = [one["id"] for one in events]
+            yield from unproven(events)
         elif line.get("later"):  # made while the file was written: says what was pruned
             if self.seq and said and said["previous"] == self.newest:
                 self.pruned = said["pruned_through"]
                 self.newest = sha256(line["jws"].encode())
             else:
                 yield f"checkpoint {line['checkpoint']} does not follow the newest one"
-            for one in events:
-                yield f"{named(one['id'])} does not belong"
+            yield from (f"{named(one['id'])} does not belong" for one in events)
         else:
             if not self.seq:
                 self.newest = sha256(line["jws"].encode())
@@ -217,7 +222,8 @@ def main(log: str, fingerprint: str, earlier: str = "") -> int:
         found.append("the newest checkpoint of the earlier export is missing")
     for text in reversed(found):  # the oldest first
         print(f"BROKEN: {text}")
-    said = f"{verifier.events} events under checkpoints, {verifier.open} under none yet"
+    unsealed = len(verifier.unsealed)
+    said = f"{verifier.events} events under checkpoints, {unsealed} under none yet"
     print(f"{said}: {'broken' if found else 'whole'}")
     return 1 if found else 0
 
