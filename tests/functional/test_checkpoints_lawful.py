@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app import audit, checkpoints, personal
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, hashing, judging, sealing
+from app.checkpoints.tables import Checkpoint
 from app.crypto import Keyring, make_signing_pair
 from app.db import moment_of, new_id
 from app.personal import ERASED
@@ -451,6 +452,24 @@ def test_site_whose_key_is_lost_keeps_no_other_from_its_proof(
         pass
 
     assert (chain.verify().open, other.verify().open) == (1, 0)
+
+
+def test_site_whose_chain_was_numbered_to_the_end_keeps_no_other_from_its_proof(
+    chain: Chained, runtime: Runtime, clock: Clock
+) -> None:
+    """Attack: who can write the database has all sites' events stay without proof."""
+    other = chains.chained(chain.sessions, chain.keyring, clock)
+    other.write()
+    is_sqlite = "sqlite" in runtime.settings.database_url
+    last = 2**63 - 1 if is_sqlite else 2**31 - 1
+    chain.run(sa.update(Checkpoint).where(Checkpoint.seq == 3).values(seq=last))
+    clock.advance(timedelta(minutes=1))
+
+    for _ in housekeeping.seal(runtime):
+        pass
+
+    assert (chain.verify().open, other.verify().open) == (1, 0)
+    assert chain.verify().findings
 
 
 def test_history_of_before_the_upgrade_comes_under_checkpoints_day_by_day(
