@@ -197,6 +197,8 @@ def groups(lines: Iterable[str]) -> Iterator[tuple[Line | None, list[Line]]]:
     for text in lines:
         line = loads(text)
         if "jws" in line:
+            if not isinstance(line["checkpoint"], int):
+                raise TypeError("a checkpoint has no number")
             yield head, events
             head, events = line, []
         else:

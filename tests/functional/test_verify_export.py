@@ -231,6 +231,18 @@ def test_member_that_no_signature_covers_is_named(
     assert f"{when(uuid.UUID(event))} does not belong" in auditor.verify(lines)[0]
 
 
+def test_file_has_no_words_of_its_own_to_say(chain: Chained, auditor: Auditor) -> None:
+    lines = exported(chain)
+    head = next(line for line in lines if "jws" in line)
+    head["checkpoint"] = "1\x1b[2J\n9 events under checkpoints: whole"
+
+    [said, *_] = auditor.verify([head])
+
+    assert said == (
+        "BROKEN: a file was cut or changed: TypeError('a checkpoint has no number')"
+    )
+
+
 def test_fact_that_is_told_twice_is_no_fact(chain: Chained, auditor: Auditor) -> None:
     text = "".join(json.dumps(line) + "\n" for line in exported(chain))
 
