@@ -189,3 +189,7 @@ def _make_key(
     if insert_once(session, CheckpointKey, values) is not None and private is None:
         vault.put(session, keyring, owner(tenant_id), pair.private, now=now)
         session.flush()
+        # Attack: a history is thrown away with its key, and begins anew. The log is
+        # elsewhere: it has the day on which a site got another key.
+        kid = checkpoint.thumbprint(public)
+        log.warning("tenant=%s has a new checkpoint key=%s", tenant_id, kid)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -63,14 +63,19 @@ def compare(session: Session, found: Range, trusts: Trusts) -> Iterator[Finding]
     yield from _missing(session, said, set(expected) - {row.id for row in rows})
 
 
-def judge_open(event: Event, newest: Statement | None) -> Finding | None:
+def judge_open(
+    event: Event, newest: Statement | None, *, now: datetime
+) -> Finding | None:
     """Return what is wrong with an event that no checkpoint has; mostly, nothing is.
 
     Attack: an event is put in where there was none, as if it had just been written. It
-    cannot be older than what the newest checkpoint has.
+    cannot be older than what the newest checkpoint has. Nor is it of a time to come:
+    such a one would stay the newest, and come under no checkpoint until then.
     """
     if event.claimed_issuer is not None or not is_of(event.id, event.happened_at):
         return findings.misdated(event)
+    if moment_of(event.id) > now + LATE:
+        return findings.early(event.id)
     if newest and moment_of(event.id) < newest.through - LATE:
         return findings.late(event.id, newest.seq, newest.through)
     return None

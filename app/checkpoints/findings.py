@@ -68,6 +68,11 @@ def late(event_id: uuid.UUID, seq: int, through: datetime) -> Finding:
     )
 
 
+def early(event_id: uuid.UUID) -> Finding:
+    text = f"event {event_id} of {_when(event_id)} is of a time to come"
+    return _of_event(event_id, f"{text}: it was put in (or a clock was wrong)")
+
+
 def gap(first: int, last: int, at: datetime) -> Finding:
     if first == last:
         return Finding(at=at, text=f"checkpoint {first} is missing")

@@ -87,7 +87,7 @@ class Walk:
             .limit(PAGE),
         )
         self.report.open += len(rows)
-        found = (judge_open(row, self.report.newest) for row in rows)
+        found = (judge_open(row, self.report.newest, now=self.now) for row in rows)
         self.report.note_all(each for each in found if each is not None)
         self._reached = rows[-1].id if rows else FIRST
         if len(rows) < PAGE:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql
 
 from app import stops
 from app.cli import environment
-from app.cli.backup_sqlite import PRIVATE
+from app.cli.backup_sqlite import make_private
 from app.stops import Stop
 
 FIRST = b"-- Countersign: a backup that wakes up held\n"
@@ -38,8 +38,8 @@ def is_backup(path: Path) -> bool:
 def write(url: sa.URL, target: Path, *, now: Callable[[], datetime]) -> None:
     """Write a backup; raise `ClickException` if it did not become whole."""
     program, schema = _program("pg_dump"), _schema(url)
-    with target.open("xb") as file, tempfile.TemporaryFile() as said:
-        target.chmod(PRIVATE)
+    make_private(target)
+    with target.open("wb") as file, tempfile.TemporaryFile() as said:
         file.writelines((FIRST, b"BEGIN;\n"))
         with subprocess.Popen(  # noqa: S603 -- PostgreSQL's own program
             [program, "--no-owner", "--no-privileges", f"--dbname={_conninfo(url)}"],

@@ -1,5 +1,6 @@
 """A copy of a SQLite database, made while it is written to, that wakes up held."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,6 +16,16 @@ from app.stops import Cause, Stop
 
 PRIVATE = 0o600
 """Who reads a backup reads what people did, if no secret: its owner alone."""
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner reads, from its first moment on.
+
+    Attack: in a folder of everybody's, somebody makes that file before us, or opens it
+    before its rights are changed, and reads along.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
+
 
 _MAGIC = b"SQLite format 3\x00"
 
@@ -34,7 +45,7 @@ def write(url: sa.URL, target: Path, *, now: Callable[[], datetime]) -> None:
     live_at = f"{_path(url).absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(live_at, uri=True)) as live:
         live.execute(f"PRAGMA busy_timeout = {db.BUSY_SECONDS * 1000}")
-        target.touch(PRIVATE)
+        make_private(target)
         live.execute("VACUUM INTO ?", (str(target),))
     # Not before: what was received up to its snapshot is older than the stop.
     with _opened(target) as connection:
@@ -56,7 +67,8 @@ def restore(source: Path, url: sa.URL) -> None:
             )
     copy = place.with_name(f"{place.name}.restoring")
     try:
-        copy.touch(PRIVATE)
+        copy.unlink(missing_ok=True)
+        make_private(copy)
         shutil.copyfile(source, copy)
         _check(copy)
         copy.replace(place)

@@ -7,8 +7,14 @@ second, until the disk is full (rule T13).
 import logging
 import threading
 from dataclasses import dataclass
+from types import TracebackType
 
 from app.db import printable
+
+_Exception = (
+    tuple[type[BaseException], BaseException, TracebackType | None]
+    | tuple[None, None, None]
+)
 
 PER_MINUTE = 300
 """Lines of one place in the code that are written."""
@@ -67,3 +73,11 @@ class OneLine(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 -- theirs
         record.message = printable(record.message, limit=LONGEST)
         return super().formatMessage(record)
+
+    def formatException(self, ei: _Exception) -> str:  # noqa: N802 -- theirs
+        """Write a traceback whose lines nobody takes for lines of the log.
+
+        Attack: an error quotes what somebody sent, with an end of line in it.
+        """
+        lines = super().formatException(ei).splitlines()
+        return "\n".join("    " + printable(line, limit=LONGEST) for line in lines)

@@ -143,6 +143,8 @@ def _admit(
 def _rename(session: Session, settings: Settings, tenant: Tenant, site: Site) -> None:
     """Take over the address that the site's own Jira says, unless another has it.
 
+    Who only claims it, since an install of his own said so, has it not.
+
     Where Connect's calls go is said by Connect's own installs alone (T4).
     """
     if tenant.base_url == site.base_url:
@@ -153,6 +155,7 @@ def _rename(session: Session, settings: Settings, tenant: Tenant, site: Site) ->
         Tenant.base_url == site.base_url,
         Tenant.id != tenant.id,
         Tenant.state == State.ACTIVE,
+        Tenant.proven_at.is_not(None),
     )
     if session.scalar(holder.limit(1)) is None:
         tenant.base_url = site.base_url

@@ -133,12 +133,36 @@ def erase_some(
     erasure = session.get_one(Erasure, erasure_id, with_for_update=True)
     if erasure.account_id is None:
         return False
+    if not places.is_account_id(erasure.account_id):
+        return _refuse(session, erasure, now)
+    return _erase_some(session, keyring, erasure, erasure.account_id, now=now)
+
+
+def _refuse(session: Session, erasure: Erasure, now: datetime) -> bool:
+    """End a wish that no door of ours wrote down; there is nothing more to do.
+
+    Attack: who can write the database, and has no key, puts a wish in that names no
+    person but a word of the history; we would take that out, and attest it.
+    """
+    log.error("tenant=%s erasure=%s names no person", erasure.tenant_id, erasure.id)
+    _finish(session, erasure, now)
+    return False
+
+
+def _erase_some(
+    session: Session,
+    keyring: Keyring,
+    erasure: Erasure,
+    account_id: str,
+    *,
+    now: datetime,
+) -> bool:
     place = PLACES[erasure.part]
     chain = _chain(session, keyring, erasure, now)
     rows = places.after(session, place, erasure.tenant_id, erasure.reached, limit=BATCH)
     found: dict[uuid.UUID, Changes] = {}
     for row in rows:
-        changed = places.named(place, row, erasure.account_id)
+        changed = places.named(place, row, account_id)
         if changed and place.of_runs and row["state"] in UNDER_WAY:
             if row["key"] < least_id(erasure.wanted_at):
                 _change(session, place, erasure, found)

@@ -4,6 +4,7 @@ A command lets any secret manager or KMS hand them over. It is run without a she
 nothing that it says is ever shown: what it prints is keys.
 """
 
+import os
 import shlex
 import stat
 import subprocess
@@ -63,7 +64,8 @@ def _from_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
             # Attack: whoever may write it has us seal with a key of his own.
-            if stat.S_IMODE(path.stat().st_mode) & (stat.S_IWGRP | stat.S_IWOTH):
+            mode = os.fstat(file.fileno()).st_mode
+            if mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise NoKeysError("others may write the file: take that from them")
             raw = file.read(MOST_BYTES + 1)
     except OSError as error:

@@ -121,10 +121,13 @@ def _install_first(
     _describe(tenant, body, now=now)
     session.flush()  # the names and the vault's rows point at the tenant
     withdrawn = candidates.withdraw(session, tenant, _NEWER, now=now)
-    came_back = standing.reopen(session, tenant, body.client_key, now=now)
-    grace = timedelta(minutes=0 if came_back else settings.secret_grace_minutes)
+    standing.reopen(session, tenant, body.client_key, now=now)
     secret, owner = body.shared_secret, tenant.shared_secret
-    generation = vault.put(session, keyring, owner, secret, now=now, grace=grace)
+    # Attack: somebody replays an install token of a site that waits for the operator,
+    # with a secret of his own. Were the one before good for a while yet, he would be
+    # let in by his own, and Jira would answer our questions about him by the other.
+    vault.expire(session, owner, at=now)
+    generation = vault.put(session, keyring, owner, secret, now=now)
     tenant.proven_at = None
     _note_installed(session, tenant, generation, now=now)
     return Installation(tenant=tenant, effect=Effect.APPLIED, withdrawn=withdrawn)

@@ -84,10 +84,16 @@ def trial(
     None if it waits no more, or if its address is another tenant's: then that is noted,
     and it is not even called.
     """
+    known = session.get(SecretCandidate, candidate_id)
+    if known is None:
+        return None  # a newer one took its place
+    # In the order in which installs lock them: else the two wait for each other, and
+    # the install that the database breaks off may be one that Jira sends only once.
+    tenant = session.get_one(Tenant, known.tenant_id, with_for_update=True)
+    session.expire(known)
     row = session.get(SecretCandidate, candidate_id, with_for_update=True)
     if row is None:
-        return None  # a newer one took its place
-    tenant = session.get_one(Tenant, row.tenant_id)
+        return None
     if is_taken(session, tenant, row.base_url):
         refuse_address(session, row, now=now)
         return None
@@ -95,14 +101,15 @@ def trial(
     if found is None or found[0].id != candidate_id:
         return None
     secret = found[1].secret
-    known = candidates.current(session, keyring, tenant, now=now)
+    current = candidates.current(session, keyring, tenant, now=now)
     return Trial(
         candidate_id=row.id,
         tenant_id=row.tenant_id,
         secret=secret,
         known_url=tenant.base_url,
         offered_url=row.base_url,
-        knows_secret=known is not None and same(secret.reveal(), known.secret.reveal()),
+        knows_secret=current is not None
+        and same(secret.reveal(), current.secret.reveal()),
     )
 
 
@@ -184,6 +191,10 @@ def is_taken(session: Session, tenant: Tenant, base_url: str) -> bool:
 
     Attack: a body that names another customer's address. Two tenants that have one
     address already are a site and its import; there the newest proof decides (T5).
+
+    Attack: anybody installs the app on a site of his own, and his body says that it is
+    at the address to which another is about to move; that one could not move any more.
+    So an address is had by who has proven it: whose Jira answered there.
     """
     if base_url == tenant.base_url:
         return False
@@ -191,6 +202,7 @@ def is_taken(session: Session, tenant: Tenant, base_url: str) -> bool:
         Tenant.base_url == base_url,
         Tenant.id != tenant.id,
         Tenant.state.in_((State.ACTIVE, State.PENDING)),
+        Tenant.proven_at.is_not(None),
     )
     return session.scalar(others.limit(1)) is not None
 

@@ -36,7 +36,7 @@ def record(
     is counted and changes nothing.
     """
     now = runtime().now()
-    web().token_uses.refuse_worn(verified.token_hash)
+    web().token_uses.refuse_worn(verified, now=now)
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
         facts |= {} if call.candidate_id is None else {"unproven": True}

@@ -24,6 +24,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LATE = timedelta(hours=1)  # by which an event may be older than what was signed before
+MOMENT = timedelta(milliseconds=1)  # an id says no more of when it was made
+FIELDS = {"time", "id", "kind", "who", "facts", "checkpoint"}  # nothing else is signed
 Line = dict[str, Any]
 
 
@@ -81,6 +83,18 @@ def moment(event_id: str) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
+def loads(text: str) -> Line:
+    """Read JSON that says each thing once: of two, who reads it might take either."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            raise ValueError("a name stands twice")
+        return found
+
+    line: Line = json.loads(text, object_pairs_hook=once)
+    return line
+
+
 def named(event_id: str) -> str:
     return f"event {event_id} of {moment(event_id):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -93,34 +107,53 @@ def misplaced(places: list[str], wanted: set[str]) -> Iterator[str]:
         yield f"{named(event_id)} is missing"
 
 
+def unproven(events: list[Line]) -> Iterator[str]:
+    """Yield what is wrong with events that no checkpoint has yet."""
+    for one in events:
+        apart = datetime.fromisoformat(one["time"]) - moment(one["id"])
+        if one["checkpoint"] is not None or set(one) != FIELDS:
+            yield f"{named(one['id'])} does not belong"
+        elif abs(apart) >= MOMENT:
+            yield f"{named(one['id'])} has another time than its id"
+
+
 class Verifier:
     """Reads checkpoints from the newest to the first, each with its events."""
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint, self.seq = fingerprint, 0
         self.above: Line | None = None  # the checkpoint before, if it can be believed
-        self.newest, self.pruned, self.oldest, self.events, self.open = "", 0, "", 0, 0
+        self.newest, self.pruned, self.oldest, self.events = "", 0, "", 0
+        self.unsealed: list[str] = []  # events under no checkpoint
         self.amended = defaultdict[str, list[tuple[str, str]]](list)
 
     def read(self, line: Line | None, events: list[Line]) -> Iterator[str]:
         """Yield what is wrong with a checkpoint and the events that follow it."""
         said = signed(line, self.fingerprint) if line else None
         if line is None:
-            self.open += len(events)
-            for one in events:
-                if one["checkpoint"] is not None:
-                    yield f"{named(one['id'])} does not belong"
+            self.unsealed = [one["id"] for one in events]
+            yield from unproven(events)
         elif line.get("later"):  # made while the file was written: says what was pruned
-            if said and said["previous"] == self.newest:
+            if self.seq and said and said["previous"] == self.newest:
                 self.pruned = said["pruned_through"]
                 self.newest = sha256(line["jws"].encode())
+            else:
+                yield f"checkpoint {line['checkpoint']} does not follow the newest one"
+            yield from (f"{named(one['id'])} does not belong" for one in events)
         else:
             if not self.seq:
                 self.newest = sha256(line["jws"].encode())
                 self.pruned = said["pruned_through"] if said else 0
+                yield from self.late(said) if said else ()
             yield from self.link(line, said)
             self.above, self.seq, self.oldest = said, line["checkpoint"], ""
             yield from self.compare(line, said, events) if said else ()
+
+    def late(self, newest: Line) -> Iterator[str]:
+        through = datetime.fromisoformat(newest["through"])
+        for event_id in self.unsealed:
+            if moment(event_id) < through - LATE:
+                yield f"{named(event_id)} was put in later"
 
     def link(self, line: Line, said: Line | None) -> Iterator[str]:
         if self.seq and self.seq != line["checkpoint"] + 1:
@@ -146,7 +179,8 @@ class Verifier:
             found = digest(said["tenant"], event)
             for old, new in self.amended.pop(event["id"], []):
                 found = old if found == new else found
-            if event["id"] not in leaves or event["checkpoint"] != seq:
+            fits = event["checkpoint"] == seq and set(event) == FIELDS | {"nonce"}
+            if event["id"] not in leaves or not fits:
                 yield f"{named(event['id'])} does not belong"
             elif found != leaves[event["id"]]:
                 yield f"{named(event['id'])} was changed"
@@ -161,8 +195,10 @@ def groups(lines: Iterable[str]) -> Iterator[tuple[Line | None, list[Line]]]:
     head: Line | None = None
     events: list[Line] = []
     for text in lines:
-        line = json.loads(text)
+        line = loads(text)
         if "jws" in line:
+            if not isinstance(line["checkpoint"], int):
+                raise TypeError("a checkpoint has no number")
             yield head, events
             head, events = line, []
         else:
@@ -188,7 +224,8 @@ def main(log: str, fingerprint: str, earlier: str = "") -> int:
         found.append("the newest checkpoint of the earlier export is missing")
     for text in reversed(found):  # the oldest first
         print(f"BROKEN: {text}")
-    said = f"{verifier.events} events under checkpoints, {verifier.open} under none yet"
+    unsealed = len(verifier.unsealed)
+    said = f"{verifier.events} events under checkpoints, {unsealed} under none yet"
     print(f"{said}: {'broken' if found else 'whole'}")
     return 1 if found else 0
 

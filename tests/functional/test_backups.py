@@ -1,6 +1,7 @@
 """Backup and restore: what comes back is whole, and held until the operator speaks."""
 
 import json
+import os
 import stat
 import threading
 import uuid
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app import db, keys, runs, vault
 from app.audit import AuditEvent
+from app.cli.backup_sqlite import PRIVATE, make_private
 from app.keys import KeyState
 from app.runs import Run, RunState, Why
 from app.runtime import Runtime, utc_now
@@ -221,6 +223,22 @@ def test_backup_is_made_beside_a_writer(
 
         session.rollback()
     assert run(env, "backup", str(file)).exit_code == 1  # it is there already
+
+
+def test_backup_is_read_by_nobody_else_from_its_first_moment_on(file: Path) -> None:
+    """Attack: in a folder of everybody's, he makes the file first, and reads along."""
+    file.symlink_to(file.with_name("his"))
+
+    with pytest.raises(FileExistsError):
+        make_private(file)
+    assert not file.exists()
+
+    mask = os.umask(0)
+    try:
+        make_private(file.with_name("ours"))
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(file.with_name("ours").stat().st_mode) == PRIVATE
 
 
 def test_restore_refuses_a_database_that_is_there(

@@ -536,11 +536,12 @@ def test_t4_address_that_another_tenant_holds_is_refused_while_it_does(
     with runtime.sessions.begin() as session:
         holder = Tenant(
             id=HOLDER,
-            state=State.PENDING,
+            state=State.ACTIVE,
             base_url=ELSEWHERE,
             enabled=True,
             installed_at=runtime.now(),
             lifecycle_at=runtime.now(),
+            proven_at=runtime.now(),
         )
         session.add(holder)
     assert caller.install(baseUrl=ELSEWHERE) == 204
@@ -556,6 +557,51 @@ def test_t4_address_that_another_tenant_holds_is_refused_while_it_does(
     caller.later(minutes=5)
     prover.prove()
     assert tenant().base_url == ELSEWHERE
+
+
+@pytest.mark.parametrize("state", [State.ACTIVE, State.PENDING])
+def test_t4_address_that_another_only_claims_keeps_nobody_from_moving_there(
+    caller: Caller,
+    prover: Prover,
+    runtime: Runtime,
+    wire: Wire,
+    tenant: Read,
+    state: State,
+) -> None:
+    """Attack: his own site's install says that it is where ours is about to move."""
+    wire.elsewhere |= {HOST: lambda _: WELCOME}
+    with runtime.sessions.begin() as session:
+        claims = Tenant(
+            id=HOLDER,
+            state=state,
+            base_url=ELSEWHERE,
+            enabled=True,
+            installed_at=runtime.now(),
+            lifecycle_at=runtime.now(),
+        )
+        session.add(claims)
+    assert caller.install(baseUrl=ELSEWHERE) == 204
+
+    prover.prove()
+
+    assert tenant().base_url == ELSEWHERE
+
+
+def test_t4_replayed_install_of_a_site_that_waits_is_not_let_in_beside_it(
+    caller: Caller, runtime: Runtime, tenant: Read
+) -> None:
+    """Attack: his secret opens the door, and the site's own answers for him."""
+    own = caller.jira.site.shared_secret
+    with runtime.sessions.begin() as session:
+        session.execute(sa.update(Tenant).values(state=State.PENDING))
+    caller.later(seconds=1)
+    assert caller.install(sharedSecret=NEW) == 204
+    with runtime.sessions.begin() as session:
+        session.execute(sa.update(Tenant).values(state=State.ACTIVE))
+
+    assert tenant().state is State.ACTIVE
+    assert is_accepted(caller, NEW)
+    assert not is_accepted(caller, own)
 
 
 def test_t4_proof_of_one_candidate_promotes_no_newer_one(

@@ -115,6 +115,16 @@ def test_event_put_in_under_no_checkpoint_is_named_before_and_after_it_has_one(
     assert after == before
 
 
+def test_event_of_a_time_to_come_is_named(chain: Chained) -> None:
+    """It would be the newest line of the log for years, and under no checkpoint."""
+    put = chain.insert(chain.clock() + timedelta(days=300))
+    chain.seal()
+
+    [found] = chain.found()
+
+    assert found.startswith(f"event {when(put)} is of a time to come")
+
+
 def test_event_with_an_id_of_somebodys_own_making_is_named(chain: Chained) -> None:
     now = chain.clock()
     put = chain.insert(now, id=uuid.uuid4())

@@ -9,12 +9,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, checkpoints
+from app import audit, checkpoints, personal
 from app.audit import AuditEvent
 from app.checkpoints import AmendmentRow, hashing, judging, sealing
+from app.checkpoints.tables import Checkpoint
 from app.crypto import Keyring, make_signing_pair
 from app.db import moment_of, new_id
 from app.personal import ERASED
+from app.personal.places import PLACES
+from app.personal.tables import Erasure
 from app.runtime import Runtime
 from app.tokens import checkpoint as tokens
 from app.worker import Worker, housekeeping
@@ -102,6 +105,27 @@ def test_person_is_forgotten_also_where_the_key_is_lost(chain: Chained) -> None:
     victim = chain.ids()[10]
     assert fact(chain, victim, "actor") == ERASED
     assert f"event {when(victim)} was changed" in chain.found()
+
+
+@pytest.mark.parametrize("word", ["Denied", "jira", str(uuid.UUID(int=5))])
+def test_wish_that_was_put_in_erases_no_word_of_the_history(
+    chain: Chained, word: str
+) -> None:
+    """Attack: written past the page, it names no person; we would attest the change."""
+    chain.write(actor=word, person=word)
+    chain.seal()
+    row = {"tenant_id": chain.tenant_id, "account_id": word, "wanted_by": "ada"}
+    row |= {"id": uuid.uuid4(), "wanted_at": chain.clock(), "part": 0, "erased": 0}
+    with chain.sessions.begin() as session:
+        session.execute(sa.insert(Erasure).values(row))
+    for _ in range(2 * len(PLACES)):
+        with chain.sessions.begin() as session:
+            for each in personal.unfinished(session):
+                personal.erase_some(session, chain.keyring, each, now=chain.clock())
+
+    assert fact(chain, chain.ids()[10], "actor") == word
+    with chain.sessions.begin() as session:
+        assert personal.unfinished(session) == []
 
 
 def test_forged_erasure_is_named(chain: Chained) -> None:
@@ -326,6 +350,25 @@ def test_event_committed_late_comes_under_the_next_checkpoint(chain: Chained) ->
     assert (report.findings, report.open) == ([], 0)
 
 
+def test_log_has_the_day_on_which_a_history_began_anew(
+    chain: Chained, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Attack: all of it is thrown away with its key. What is left cannot say so."""
+    chain.seal()
+    with chain.sessions.begin() as session:
+        for table in ("checkpoint", "checkpoint_key", "secret_version"):
+            session.execute(chains.emptying(table))
+        session.execute(sa.update(AuditEvent).values(checkpoint_id=None, nonce=None))
+    caplog.clear()
+
+    chain.seal()
+
+    report = chain.verify()
+    assert report.findings == []
+    said = f"tenant={chain.tenant_id} has a new checkpoint key={report.fingerprint}"
+    assert caplog.messages.count(said) == 1
+
+
 def test_two_workers_at_once_make_one_chain(chain: Chained) -> None:
     chain.write(20)
     chain.clock.advance(timedelta(minutes=1))
@@ -428,6 +471,24 @@ def test_site_whose_key_is_lost_keeps_no_other_from_its_proof(
         pass
 
     assert (chain.verify().open, other.verify().open) == (1, 0)
+
+
+def test_site_whose_chain_was_numbered_to_the_end_keeps_no_other_from_its_proof(
+    chain: Chained, runtime: Runtime, clock: Clock
+) -> None:
+    """Attack: who can write the database has all sites' events stay without proof."""
+    other = chains.chained(chain.sessions, chain.keyring, clock)
+    other.write()
+    is_sqlite = "sqlite" in runtime.settings.database_url
+    last = 2**63 - 1 if is_sqlite else 2**31 - 1
+    chain.run(sa.update(Checkpoint).where(Checkpoint.seq == 3).values(seq=last))
+    clock.advance(timedelta(minutes=1))
+
+    for _ in housekeeping.seal(runtime):
+        pass
+
+    assert (chain.verify().open, other.verify().open) == (1, 0)
+    assert chain.verify().findings
 
 
 def test_history_of_before_the_upgrade_comes_under_checkpoints_day_by_day(

@@ -224,6 +224,7 @@ def test_t13_captured_call_with_ever_other_bodies_makes_no_endless_runs(
     monkeypatch.setattr(token_uses, "MOST", 50)
     caller = flood.caller
     captured = caller.url_bound("POST", PATH)
+    caller.later(seconds=token_uses.FRESH.total_seconds())
     answers: Counter[int] = Counter()
     for number in range(200):
         sent = body(caller.jira) | {"nonce": number}
@@ -234,6 +235,22 @@ def test_t13_captured_call_with_ever_other_bodies_makes_no_endless_runs(
     assert len(all_runs()) == 51
     refused = flood.kinds(flood.tenant_id)[Kind.VERIFICATION_REFUSED]
     assert refused == refusals.PROVEN.per_minute
+
+
+def test_t13_quick_thief_uses_up_no_token_before_jira_has(
+    flood: Flood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a thousand calls at once, with the token that Jira's next one has too."""
+    monkeypatch.setattr(token_uses, "MOST", 10)
+    caller = flood.caller
+    captured = caller.url_bound("POST", PATH)
+    for number in range(20):
+        sent = body(caller.jira) | {"nonce": number}
+        assert caller.send("POST", PATH, token=captured, body=sent).status == 204
+    caller.later(seconds=token_uses.FRESH.total_seconds() - 1)
+
+    genuine = body(caller.jira)
+    assert caller.send("POST", PATH, token=captured, body=genuine).status == 204
 
 
 @pytest.mark.parametrize("event", ["enabled", "disabled"])

@@ -127,6 +127,30 @@ def test_t5_site_made_anew_at_the_same_address_takes_the_old_ones_place_for_good
     assert states(sessions) == [State.SUPERSEDED, State.ACTIVE]
 
 
+def test_t4_address_that_another_only_claims_keeps_no_site_from_moving_there(
+    forge_site: Jira, sessions: sessionmaker[Session]
+) -> None:
+    """Attack: an install of his own site's says that it is where ours moves to."""
+    with sessions.begin() as session:
+        ours = session.scalars(sa.select(Tenant)).one()
+        moved_to, ours.base_url = ours.base_url, "https://before.atlassian.net"
+        claims = Tenant(
+            id=uuid.UUID(int=2**127),
+            state=State.ACTIVE,
+            base_url=moved_to,
+            enabled=True,
+            installed_at=ours.installed_at,
+            lifecycle_at=ours.lifecycle_at,
+        )
+        session.add(claims)
+        our_id = ours.id
+
+    forge_site.forge.tick()
+
+    with sessions.begin() as session:
+        assert session.get_one(Tenant, our_id).base_url == moved_to
+
+
 def test_t16_captured_event_brings_no_token_of_somebody_elses(
     app: Flask, forge_site: Jira, runtime: Runtime
 ) -> None:

@@ -174,6 +174,83 @@ def test_event_that_was_tampered_with_in_the_file_is_named(
     assert auditor.verify(lines)[0] == f"BROKEN: {expected}"
 
 
+def test_events_behind_a_checkpoint_that_is_called_later_are_not_passed_over(
+    chain: Chained, auditor: Auditor
+) -> None:
+    lines = exported(chain)
+    at = places(lines)[0]
+    made_up = lines[at] | {"facts": {"a": 1}}
+    again = lines[at - 1] | {"later": True}
+
+    [*said, _] = auditor.verify([*lines[: at - 1], again, made_up, *lines[at - 1 :]])
+
+    assert f"BROKEN: event {when(uuid.UUID(made_up['id']))} does not belong" in said
+
+
+def test_checkpoint_kept_elsewhere_is_not_shown_by_a_line_that_is_called_later(
+    chain: Chained, auditor: Auditor
+) -> None:
+    """Attack: the end is cut off, and what the auditor kept of it is put in by name."""
+    earlier = exported(chain)
+    heads = [at for at, line in enumerate(earlier) if "jws" in line]
+    put_in = earlier[heads[0]] | {"later": True}
+
+    for first in (earlier[: heads[0]], [put_in], [earlier[heads[1]], put_in]):
+        rest = earlier[heads[1] + (first == [earlier[heads[1]], put_in]) :]
+        assert auditor.verify([*first, *rest], earlier=earlier)[-1].endswith("broken")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda event: event | {"note": "approved"}, "does not belong"),
+        (lambda event: event | {"time": "2020-01-01T00:00:00+00:00"}, "another time"),
+        (lambda event: event | {"id": str(uuid.UUID(int=1 << 80))}, "was put in later"),
+    ],
+)
+def test_event_under_no_checkpoint_is_not_just_anything(
+    chain: Chained,
+    auditor: Auditor,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    words: str,
+) -> None:
+    first, *rest = exported(chain)
+    assert first["checkpoint"] is None
+
+    assert words in "".join(auditor.verify([change(first), *rest]))
+
+
+def test_member_that_no_signature_covers_is_named(
+    chain: Chained, auditor: Auditor
+) -> None:
+    lines = exported(chain)
+    at = places(lines)[0]
+    event = lines[at]["id"]
+    lines[at]["note"] = "approved"
+
+    assert f"{when(uuid.UUID(event))} does not belong" in auditor.verify(lines)[0]
+
+
+def test_file_has_no_words_of_its_own_to_say(chain: Chained, auditor: Auditor) -> None:
+    lines = exported(chain)
+    head = next(line for line in lines if "jws" in line)
+    head["checkpoint"] = "1\x1b[2J\n9 events under checkpoints: whole"
+
+    [said, *_] = auditor.verify([head])
+
+    assert said == (
+        "BROKEN: a file was cut or changed: TypeError('a checkpoint has no number')"
+    )
+
+
+def test_fact_that_is_told_twice_is_no_fact(chain: Chained, auditor: Auditor) -> None:
+    text = "".join(json.dumps(line) + "\n" for line in exported(chain))
+
+    twice = text.replace('"facts": {', '"facts": {"a": 0, "a": 1, ', 1)
+
+    assert "cut or changed" in auditor.verify(twice)[0]
+
+
 def head(lines: Lines, seq: int) -> int:
     found = (at for at, line in enumerate(lines) if "jws" in line)
     return next(at for at in found if lines[at]["checkpoint"] == seq)

@@ -69,6 +69,20 @@ def test_t13_flood_of_tracebacks_is_bounded(
     assert written.getvalue().count("Traceback") == TRACES_PER_MINUTE
 
 
+def test_t13_what_an_error_quotes_forges_no_line(
+    log: logging.Logger, written: io.StringIO
+) -> None:
+    try:
+        raise ValueError("odd name\n2026 INFO all good\x1b[2J")  # noqa: TRY301 -- as above
+    except ValueError:
+        log.exception("bug")
+
+    first, *others = written.getvalue().splitlines()
+    assert first == "ERROR bug"
+    assert all(line.startswith("    ") for line in others)
+    assert "\x1b" not in written.getvalue()
+
+
 def test_t13_what_others_wrote_forges_no_line(
     log: logging.Logger, written: io.StringIO
 ) -> None:
