@@ -29,7 +29,9 @@ def doubt(known: Jira, offered: Jira, *, knows_secret: bool) -> str | None:
     if is_moved and not knows_secret and not _vouches(known, offered.base_url):
         return "the address that we know neither takes the secret nor leads to the new"
     answer = offered.answer("GET", MYSELF)
-    return None if _takes(answer) else f"Jira answered {answer.status}, not as to us"
+    if _takes(answer):
+        return None
+    return f"Jira answered {answer.status}, not as to an app that it knows"
 
 
 def _vouches(known: Jira, offered_url: str) -> bool:

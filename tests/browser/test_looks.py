@@ -115,11 +115,11 @@ def log(desk: Desk) -> None:
 
 def keys(desk: Desk) -> None:
     """With a secret that somebody offered, and that Jira does not know."""
-    desk.ask("mishaps/foreign-secret")
+    desk.ask("mishaps/foreign-secret", {})
     desk.open_config("Keys")
     expect(desk.frame.get_by_text("To be proven")).to_be_visible()
     # The site installs again with the secret that counts: nothing waits any more.
-    desk.ask("mishaps/install")
+    desk.ask("mishaps/install", {})
 
 
 def settings(desk: Desk) -> None:

@@ -180,7 +180,7 @@ def test_t4_replayed_install_with_a_secret_of_the_attackers_own_changes_nothing(
     assert is_accepted(caller, genuine)
     assert not is_accepted(caller, NEW)
     assert [event["because"] for event in events("secret-dropped")] == [
-        "Jira answered 401, not as to us"
+        "Jira answered 401, not as to an app that it knows"
     ]
     [ended] = events("run-unconfirmed")
     assert ended["run"] == str(stored.id)
@@ -756,17 +756,17 @@ def test_candidate_says_what_it_waits_for(
     overview = page(caller, "overview")
 
     assert "To be proven" in keys
-    assert "Our last call: Jira answered 401, not as to us." in keys
+    assert "Our last call: Jira answered 401, not as to an app that it knows." in keys
     assert "1 call that it signed is stored" in keys
     assert NEW not in keys + overview
-    assert "Jira offers a new secret, and it is to be proven." in overview
+    assert "An install brought a new secret, which is not proven yet." in overview
     assert 'id="next" class="button button-primary" href="#/keys"' in overview
 
     caller.later(hours=1)
     prover.prove()
     assert ">Dropped<" in page(caller, "keys")
     overview = page(caller, "overview")
-    assert "Jira offered a new secret that it never answered to." in overview
+    assert "An install brought a new secret that Jira never answered to." in overview
     assert f'href="{SITE}/plugins/servlet/upm"' in overview
     caller.later(hours=25)
     assert "never answered to" not in page(caller, "overview")
