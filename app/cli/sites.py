@@ -17,7 +17,7 @@ def group() -> None:
 
 @group.command("list")
 def list_tenants() -> None:
-    """List the sites: id, state, address, and by which door each is known as what."""
+    """List the sites: id, state, address, door, and the name there."""
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
         rows = session.execute(
