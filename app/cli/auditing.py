@@ -36,6 +36,8 @@ def verify(tenant_ids: Sequence[uuid.UUID], since: Path | None) -> None:
     runtime = opening.runtime()
     kept = _kept(since) if since else {}
     chosen = tenant_ids or _all(runtime)
+    if not chosen:
+        click.echo("no site has installed us yet")
     reports = [_verify(runtime, each, kept.get(each, "")) for each in chosen]
     for missing in kept.keys() - set(chosen):
         click.echo(f"{missing}  not looked at: the file has a checkpoint of it")

@@ -25,8 +25,10 @@ def list_tenants() -> None:
             .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
             .order_by(Tenant.installed_at, TenantIdentity.id)
         )
+        if not (found := rows.all()):
+            click.echo("no site has installed us yet")
         stopped = {each.tenant_id for each in stops.listed(session)}
-        for tenant, name in rows:
+        for tenant, name in found:
             ended = " (ended)" if name.ended_at else ""
             halted = " (stopped)" if {tenant.id, None} & stopped else ""
             click.echo(
