@@ -9,11 +9,15 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 # of Python say otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test check bench mutants forge fmt clean
+.PHONY: run cli test check bench mutants forge fmt clean
 
 run:  ## the add-on and a small Jira, on this machine
 	$(SETUP) python node forge
 	@$(BIN)/python dev/run.py
+
+cli:  ## a command of countersign on what `make run` runs; `make cli ARGS=doctor`
+	$(SETUP) python
+	@$(BIN)/python dev/run.py $(or $(ARGS),--help)
 
 test:  ## every test; `make test ARGS="tests/unit -k qsh"` for some
 	$(SETUP) python node forge browser proxy

@@ -103,7 +103,14 @@ class Child:
 
 
 def main() -> int:
-    """Run until asked to stop (0) or until something is amiss (1)."""
+    """Run until asked to stop (0) or until something is amiss (1).
+
+    With arguments: one command of `countersign`, with the settings of all this.
+    """
+    if arguments := sys.argv[1:]:
+        command = str(BIN / "countersign")
+        done = subprocess.run([command, *arguments], env=environment(), check=False)
+        return done.returncode
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

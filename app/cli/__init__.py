@@ -39,7 +39,18 @@ class Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Carry a command out; what the operator can mend is told in words."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            trouble = importlib.import_module("app.cli.trouble")
+            if (words := trouble.words_of(error)) is None:
+                raise
+            raise click.ClickException(words) from error
+
 
 @click.group(cls=Commands)
+@click.version_option(package_name="countersign")
 def main() -> None:
     """Countersign: verified in, signed out, never silent."""

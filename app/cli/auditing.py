@@ -29,13 +29,15 @@ def audit() -> None:
     help="An earlier export, or one checkpoint of it: it has to be in the history.",
 )
 def verify(tenant_ids: Sequence[uuid.UUID], since: Path | None) -> None:
-    """Recompute the history of these sites, or of all; name what is broken.
+    """Recompute the history of sites; name what is broken.
 
-    Ends with status 1 if anything is.
+    Without TENANT, of all sites. Ends with status 1 if anything is broken.
     """
     runtime = opening.runtime()
     kept = _kept(since) if since else {}
     chosen = tenant_ids or _all(runtime)
+    if not chosen:
+        click.echo("no site has installed us yet")
     reports = [_verify(runtime, each, kept.get(each, "")) for each in chosen]
     for missing in kept.keys() - set(chosen):
         click.echo(f"{missing}  not looked at: the file has a checkpoint of it")
@@ -46,9 +48,10 @@ def verify(tenant_ids: Sequence[uuid.UUID], since: Path | None) -> None:
 @audit.command()
 @click.argument("tenant_id", type=click.UUID, metavar="TENANT")
 def export(tenant_id: uuid.UUID) -> None:
-    """Write a site's whole history with its proof to standard output, as NDJSON.
+    """Write a site's whole history, with its proof, as NDJSON.
 
-    The same as the page's download, for as long as it takes.
+    It goes to standard output: the same as the page's download, for as long as it
+    takes.
     """
     runtime = opening.runtime()
     _refuse_unknown(runtime, tenant_id)
@@ -73,10 +76,10 @@ def _verify(runtime: Runtime, tenant_id: uuid.UUID, kept: str) -> Report:
 def _say(report: Report) -> None:
     """Say it in one line; what is broken comes first, by its name."""
     said = [
-        f"{report.checkpoints} checkpoints",
-        f"{report.events} events under them",
-        f"{report.open} under none yet",
-        f"{report.pruned} ranges pruned",
+        f"checkpoints: {report.checkpoints}",
+        f"events under them: {report.events}",
+        f"under none yet: {report.open}",
+        f"ranges pruned: {report.pruned}",
     ]
     if report.findings:
         first, more = report.findings[0].text, report.count - 1

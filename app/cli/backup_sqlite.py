@@ -53,9 +53,9 @@ def write(url: sa.URL, target: Path, *, now: Callable[[], datetime]) -> None:
 
 
 def restore(source: Path, url: sa.URL) -> None:
-    """Put a backup in the place of a database that is not there yet."""
+    """Put a backup in the place of a database that is not there yet, or is empty."""
     place = _path(url)
-    if place.exists() and place.stat().st_size:
+    if place.exists() and not _is_empty(place):
         raise click.ClickException(
             f"{place} is there already: restore where there is no database"
         )
@@ -74,6 +74,16 @@ def restore(source: Path, url: sa.URL) -> None:
         copy.replace(place)
     finally:
         copy.unlink(missing_ok=True)
+
+
+def _is_empty(place: Path) -> bool:
+    """Say whether there is no table yet: any command makes such a file by looking."""
+    try:
+        with closing(sqlite3.connect(place)) as connection:
+            [[number]] = connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error:
+        return False
+    return bool(number == 0)
 
 
 def _check(copy: Path) -> None:

@@ -22,9 +22,10 @@ _PATH = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("file", type=_PATH)
 def backup(file: Path) -> None:
-    """Write all that must not be lost to a new file; everything may run on.
+    """Write all that must not be lost to a new file.
 
-    Whatever is made from it starts stopped. The encryption keys are not in it.
+    Everything may run on. Whatever is made from it starts stopped. The encryption keys
+    are not in it.
     """
     url = sa.make_url(environment.settings().database_url)
     if file.exists():
@@ -48,7 +49,10 @@ def backup(file: Path) -> None:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore(file: Path) -> None:
-    """Make the database from a backup; it must not be there yet, or be empty."""
+    """Make the database from a backup.
+
+    It must not be there yet, or be empty.
+    """
     url = sa.make_url(environment.settings().database_url)
     kind = _kind(url)
     if not kind.is_backup(file):

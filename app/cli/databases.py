@@ -2,6 +2,8 @@
 
 import click
 from alembic import command
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from app.cli import migrating
 
@@ -15,11 +17,26 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the database to a revision; the newest one by default."""
-    command.upgrade(migrating.config(), revision)
+    config = migrating.config()
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    click.echo(
+        f"the database is at revision {newest if revision == 'head' else revision}"
+    )
 
 
 @db.command()
 @click.argument("revision")
 def downgrade(revision: str) -> None:
-    """Take the database back to an older revision."""
-    command.downgrade(migrating.config(), revision)
+    """Take the database back to an older revision.
+
+    It loses what the older one has no place for: docs/operate.md says what that is.
+    """
+    try:
+        command.downgrade(migrating.config(), revision)
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"the database is at revision {revision}")

@@ -31,7 +31,7 @@ Look = Callable[[Session], Finding]
 @click.option("--site", default="", help="Look at one site: its id, or its host.")
 @click.option("--json", "as_json", is_flag=True, help="Write it as JSON, for scripts.")
 def examine(site: str, *, as_json: bool) -> None:
-    """Look at clocks, keys, secrets, proxy, database and queue; say what to mend.
+    """Look at all that trust hangs on; say what to mend.
 
     Ends with status 0 if nothing failed, 1 if something did, and 2 if the settings
     cannot be read.

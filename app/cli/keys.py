@@ -7,7 +7,7 @@ from app.cli import sealing, signing
 
 @click.group()
 def keys() -> None:
-    """Look after the keys that sign for sites, and those that seal secrets."""
+    """Look after keys: those that sign, and those that seal."""
 
 
 for _command in (

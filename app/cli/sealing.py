@@ -28,9 +28,10 @@ class Batch:
 
 @click.command()
 def reseal() -> None:
-    """Seal every secret with the first key; then the older keys can go.
+    """Seal every secret with the first of the encryption keys.
 
-    Everything else may run on. A run that was interrupted is simply started again.
+    Then the older keys can go. Everything else may run on. A run that was interrupted
+    is simply started again.
     """
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
@@ -41,7 +42,7 @@ def reseal() -> None:
             resealed += batch.resealed
             shut += batch.shut
             bar.update(batch.looked_at)
-    click.echo(f"{resealed} secrets sealed again")
+    click.echo(f"secrets sealed again: {resealed}")
     for row in shut[:NAMED]:
         click.echo(f"cannot be opened: {row.kind} {row.id}, key {row.key_id or '?'}")
     if shut:
@@ -54,13 +55,16 @@ def reseal() -> None:
 
 @click.command()
 def report() -> None:
-    """Say which encryption key has sealed what, and whether an old one can go."""
+    """Say which encryption key has sealed what.
+
+    It also says whether an old key can go. Ends with status 1 if a key is missing.
+    """
     found = _report(opening.runtime())
     for position, key_id in enumerate(found.ring):
         does = "seals, opens" if position == 0 else "opens"
-        click.echo(f"{key_id}  at hand ({does}): {found.on(key_id)} secrets")
+        click.echo(f"{key_id}  at hand ({does}), secrets: {found.on(key_id)}")
     for key_id in found.missing:
-        click.echo(f"{key_id or '?'}  MISSING: {found.on(key_id)} secrets")
+        click.echo(f"{key_id or '?'}  MISSING, secrets: {found.on(key_id)}")
     for (key_id, kind), number in sorted(found.rows.items()):
         click.echo(f"  {key_id or '?'}  {kind}: {number}")
     click.echo(_verdict(found))

@@ -33,10 +33,17 @@ ACTIVE = (
 @click.command("list")
 @click.argument("tenant_id", type=click.UUID, required=False)
 def list_keys(tenant_id: uuid.UUID | None) -> None:
-    """List signing keys: site, id (also their `kid`), state, since when."""
+    """List signing keys: site, id (the `kid`), state, since when."""
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
-        for owner in [tenant_id] if tenant_id else _owners(session):
+        if tenant_id:
+            opening.tenant(session, tenant_id)
+        owners = [tenant_id] if tenant_id else _owners(session)
+        if not any(keys.has_keys(session, owner) for owner in owners):
+            click.echo(
+                "there are no signing keys yet: the first destination makes them"
+            )
+        for owner in owners:
             for key in keys.listed(session, owner):
                 since = key.ended_at or key.active_at or key.published_at
                 click.echo(
@@ -47,7 +54,10 @@ def list_keys(tenant_id: uuid.UUID | None) -> None:
 @click.command()
 @click.argument("tenant_id", type=click.UUID)
 def rotate(tenant_id: uuid.UUID) -> None:
-    """Let a site's next signing key sign from now on; receivers notice nothing."""
+    """Let a site's next signing key sign from now on.
+
+    Receivers notice nothing. It is refused while they may not know that key yet.
+    """
     runtime = opening.runtime()
     publish = timedelta(hours=runtime.settings.key_publish_hours)
 
@@ -69,7 +79,10 @@ def rotate(tenant_id: uuid.UUID) -> None:
 @click.option("--all", "everything", is_flag=True, help="Also the next key.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def revoke(tenant_id: uuid.UUID, *, everything: bool, yes: bool) -> None:
-    """Take a site's signing key out of use at once, because somebody else has it."""
+    """In an emergency: end a site's signing key at once.
+
+    It says what stops working, and asks.
+    """
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
         opening.tenant(session, tenant_id)

@@ -17,7 +17,7 @@ def group() -> None:
 
 @group.command("list")
 def list_tenants() -> None:
-    """List the sites: id, state, address, and by which door each is known as what."""
+    """List the sites: id, state, address, door, and the name there."""
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
         rows = session.execute(
@@ -25,8 +25,10 @@ def list_tenants() -> None:
             .join(TenantIdentity, TenantIdentity.tenant_id == Tenant.id)
             .order_by(Tenant.installed_at, TenantIdentity.id)
         )
+        if not (found := rows.all()):
+            click.echo("no site has installed us yet")
         stopped = {each.tenant_id for each in stops.listed(session)}
-        for tenant, name in rows:
+        for tenant, name in found:
             ended = " (ended)" if name.ended_at else ""
             halted = " (stopped)" if {tenant.id, None} & stopped else ""
             click.echo(

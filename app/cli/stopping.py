@@ -36,10 +36,10 @@ class Choice:
 @click.option("--why", default="", help="The reason; the sites' admins read it.")
 @click.option("--by", default="", help="Who you are; else the name of your login.")
 def stop(tenant_id: uuid.UUID | None, why: str, by: str) -> None:
-    """Carry out nothing more, for one site or for all, until `countersign resume`.
+    """Carry out nothing more, for one site or for all.
 
-    Calls are still verified, recorded and answered. It holds on every machine at once,
-    and outlasts restarts.
+    Calls are still verified, recorded and answered. It holds on every machine within
+    seconds, and outlasts restarts, until `countersign resume`.
     """
     runtime = opening.runtime()
     who = By(who=by or getpass.getuser(), why=why, now=runtime.now())
@@ -68,10 +68,10 @@ def stop(tenant_id: uuid.UUID | None, why: str, by: str) -> None:
 def resume(
     tenant_id: uuid.UUID | None, *, new_keys: bool | None, fail_due: bool | None
 ) -> None:
-    """Let one site, or everything, go on; what is due follows in its order.
+    """Let one site, or everything, go on.
 
-    An instance that was restored from a backup goes on only once you have said what is
-    to become of its keys and of its open runs.
+    What is due follows in its order. An instance that was restored from a backup goes
+    on only once you have said what is to become of its keys and of its open runs.
     """
     runtime = opening.runtime()
     choice = Choice(new_keys=new_keys, fail_due=fail_due)
@@ -92,7 +92,7 @@ def resume(
 
 @click.command("stops")
 def stops_() -> None:
-    """List what is stopped: what, since when, by whom, and why."""
+    """List what is stopped, since when, by whom, and why."""
     with opening.runtime().sessions.begin() as session:
         found = stops.listed(session)
     for each in found:

@@ -26,7 +26,10 @@ def worker() -> None:
 
 @click.command()
 def watch() -> None:
-    """Look once for issues that are stuck in a hold; workers do it on a schedule."""
+    """Look once for issues that are stuck in a hold.
+
+    Workers do it on a schedule.
+    """
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
         if stops.find_everything(session) is not None:
@@ -34,11 +37,11 @@ def watch() -> None:
     rescued = Watchdog(runtime=runtime).watch()
     if rescued is None:
         raise click.ClickException("another process is looking; try again later")
-    click.echo(f"{rescued} issues are being rescued")
+    click.echo(f"issues that are being rescued: {rescued}")
 
 
 @click.command()
 def prune() -> None:
-    """Forget what may be forgotten; the worker does the same every hour."""
+    """Forget what may be forgotten, as a worker does every hour."""
     Worker(runtime=opening.runtime()).keep_house()
     click.echo("pruned")

@@ -102,7 +102,10 @@ def diff(old_manifest: Path, base_url: str, app_id: str, connect_key: str) -> No
 @forge.command("shells")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def write_shells(folder: Path) -> None:
-    """Write the frames of our pages below FOLDER; `npm run forge` adds the rest."""
+    """Write the frames of our pages below FOLDER.
+
+    `npm run forge` adds the rest.
+    """
     shells.write(folder)
 
 

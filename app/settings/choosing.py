@@ -13,11 +13,13 @@ from app.settings.kinds import (
     DEVELOPMENT_KEY,
     BaseUrl,
     Contact,
+    DatabaseUrl,
     EgressException,
     EncryptionKey,
     ForgeAppId,
     Listed,
     MailUrl,
+    QueueUrl,
     Some,
 )
 
@@ -50,12 +52,12 @@ class Settings(BaseModel):
         description="Further base URLs that install tokens may name while you move",
         examples=["https://old.example.com"],
     )
-    database_url: str = Field(
+    database_url: DatabaseUrl = Field(
         description="SQLite or PostgreSQL; everything that must not be lost is there",
         examples=["postgresql+psycopg://countersign@db/countersign"],
         repr=False,
     )
-    queue_url: str = Field(
+    queue_url: QueueUrl = Field(
         description="Wake-ups for workers: a SQLite file of its own, or Redis",
         examples=["redis://redis:6379/0"],
         repr=False,

@@ -42,6 +42,18 @@ def _base_url(value: object) -> object:
     return value.rstrip("/")
 
 
+def _database_url(value: object) -> object:
+    if not str(value).startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("neither sqlite:///FILE nor postgresql+psycopg://…")
+    return value
+
+
+def _queue_url(value: object) -> object:
+    if not str(value).startswith(("sqlite:///", "redis://", "rediss://")):
+        raise ValueError("neither sqlite:///FILE nor redis://… nor rediss://…")
+    return value
+
+
 def _key(value: object) -> object:
     text = str(value).removeprefix(DEVELOPMENT_KEY)
     try:
@@ -93,6 +105,8 @@ Listed = BeforeValidator(_listed)
 Some = Annotated[tuple[_T, ...], Listed, Field(min_length=1)]
 """A list, its members parted by commas; at least one."""
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
+DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
+QueueUrl = Annotated[str, BeforeValidator(_queue_url)]
 EncryptionKey = Annotated[str, BeforeValidator(_key)]
 ForgeAppId = Annotated[str, BeforeValidator(_forge_app_id)]
 MailUrl = Annotated[str, BeforeValidator(_mail_url)]

@@ -18,7 +18,7 @@ def found(error: ValidationError) -> dict[str, str]:
     return {
         str(each["loc"][0]): "is missing"
         if each["type"] == "missing"
-        else f"is wrong: {each['msg']}"
+        else f"is wrong: {each['msg'].removeprefix('Value error, ')}"
         for each in reversed(error.errors())
     }
 

@@ -231,4 +231,6 @@ def main(log: str, fingerprint: str, earlier: str = "") -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

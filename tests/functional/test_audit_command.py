@@ -45,10 +45,10 @@ def test_every_site_has_a_line_and_a_whole_one_ends_well(
     result = run(env, "audit", "verify")
 
     assert result.exit_code == 0
-    told = f"1 under none yet, 0 ranges pruned, key {chain.verify().fingerprint}"
-    none = "0 checkpoints, 0 events under them, 0 under none yet, 0 ranges pruned"
+    told = f"under none yet: 1, ranges pruned: 0, key {chain.verify().fingerprint}"
+    none = "checkpoints: 0, events under them: 0, under none yet: 0, ranges pruned: 0"
     assert set(result.output.splitlines()) == {
-        f"{chain.tenant_id}  whole, 3 checkpoints, 9 events under them, {told}",
+        f"{chain.tenant_id}  whole, checkpoints: 3, events under them: 9, {told}",
         f"{other.tenant_id}  no checkpoint yet, {none}",
     }
 

@@ -253,6 +253,18 @@ def test_restore_refuses_a_database_that_is_there(
         assert claimed(live) == planted.run_id
 
 
+def test_restore_takes_a_database_without_a_table(
+    env: Env, elsewhere: Env, planted: Planted, file: Path
+) -> None:
+    good(env, "backup", str(file))
+    # Whoever looks at a SQLite database that is not there makes an empty one.
+    run(elsewhere, "stops")
+
+    good(elsewhere, "restore", str(file))
+    with opened(elsewhere) as restored:
+        assert claimed(restored) is None, planted.run_id
+
+
 def test_restore_refuses_half_a_backup_and_leaves_nothing(
     env: Env, elsewhere: Env, planted: Planted, file: Path
 ) -> None:

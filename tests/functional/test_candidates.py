@@ -826,14 +826,14 @@ def test_candidate_says_what_it_waits_for(
     assert "Our last call: Jira answered 401." in keys
     assert "1 call that it signed is stored" in keys
     assert NEW not in keys + overview
-    assert "Jira offers a new secret, and it is to be proven." in overview
+    assert "An install brought a new secret, which is not proven yet." in overview
     assert 'id="next" class="button button-primary" href="#/keys"' in overview
 
     caller.later(hours=1)
     prover.prove()
     assert ">Dropped<" in page(caller, "keys")
     overview = page(caller, "overview")
-    assert "Jira offered a new secret that it never answered to." in overview
+    assert "An install brought a new secret that Jira never answered to." in overview
     assert f'href="{SITE}/plugins/servlet/upm"' in overview
     caller.later(hours=25)
     assert "never answered to" not in page(caller, "overview")

@@ -114,8 +114,8 @@ def test_resealing_retires_the_old_key(env: dict[str, str]) -> None:
     owner = plant_waiting_tenant(env)
     both = env | {"COUNTERSIGN_ENCRYPTION_KEYS": f"{NEW},{OLD}"}
 
-    assert "1 secrets sealed again" in run(both, "keys", "reseal").output
-    assert "0 secrets sealed again" in run(both, "keys", "reseal").output
+    assert "secrets sealed again: 1" in run(both, "keys", "reseal").output
+    assert "secrets sealed again: 0" in run(both, "keys", "reseal").output
 
     sessions = db.make_sessions(env["COUNTERSIGN_DATABASE_URL"])
     with sessions.begin() as session:
@@ -126,6 +126,34 @@ def test_resealing_retires_the_old_key(env: dict[str, str]) -> None:
         assert Keyring.from_base64([NEW]).is_current(row.sealed)
     assert opened.secret.reveal() == "s3cret"
     sessions.kw["bind"].dispose()
+
+
+def test_forgotten_upgrade_is_said_in_a_line_and_not_by_a_traceback(
+    env: dict[str, str],
+) -> None:
+    forgotten = run(env, "tenants", "list")
+
+    assert forgotten.exit_code == 1
+    assert "no such table" in forgotten.output
+    assert "`countersign doctor` says what mends it" in forgotten.output
+    assert "Traceback" not in forgotten.output
+
+
+def test_empty_list_of_keys_says_so(env: dict[str, str]) -> None:
+    run(env, "db", "upgrade")
+
+    assert "there are no signing keys yet" in run(env, "keys", "list").output
+    unknown = run(env, "keys", "list", str(new_id(utc_now())))
+    assert (unknown.exit_code, "no such tenant" in unknown.output) == (1, True)
+
+
+@pytest.mark.parametrize("group", [(), ("audit",), ("db",), ("forge",), ("keys",)])
+def test_each_command_is_listed_with_a_whole_sentence(group: tuple[str, ...]) -> None:
+    listed = run({}, *group, "--help").output.partition("Commands:")[2]
+
+    assert listed
+    assert all(line.endswith(".") for line in listed.splitlines() if line)
+    assert "..." not in listed
 
 
 def test_prune_runs(env: dict[str, str]) -> None:

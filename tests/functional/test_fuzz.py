@@ -124,7 +124,6 @@ FAMILY = {
     "overview": "context",
     "personal": "context",
     "runs": "context",
-    "proof": "context",
     "settings": "context",
 }
 

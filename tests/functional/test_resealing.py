@@ -101,7 +101,7 @@ def test_documented_order_loses_no_secret(
     for keyring in (BOTH, SWITCHED, ON_NEW):
         assert values(sessions, keyring, owners[0])[0] == "s3cret"
         assert values(sessions, keyring, owners[6]) == ["value 4"]
-    assert "0 secrets sealed again" in resealed(env, "reseal", NEW).output
+    assert "secrets sealed again: 0" in resealed(env, "reseal", NEW).output
 
 
 def test_order_that_is_not_documented_shuts_out_who_was_not_restarted(
@@ -173,7 +173,7 @@ def test_secret_of_a_missing_key_is_named_and_stays(
     assert done.exit_code == 1
     assert "cannot be opened: destination" in done.output
     assert f"key {lost.key_ids[0]}" in done.output
-    assert "1 secrets sealed again" in done.output
+    assert "secrets sealed again: 1" in done.output
     assert values(sessions, lost, owners[0]) == ["lost"]
     assert values(sessions, ON_NEW, owners[1]) == ["found"]
 
@@ -192,13 +192,13 @@ def test_report_says_what_is_on_which_key(
     settled = resealed(env, "report", NEW, OLD)
 
     assert mixed.exit_code == 0
-    assert f"{new}  at hand (seals, opens): 1 secrets" in mixed.output
-    assert f"{old}  at hand (opens): 2 secrets" in mixed.output
+    assert f"{new}  at hand (seals, opens), secrets: 1" in mixed.output
+    assert f"{old}  at hand (opens), secrets: 2" in mixed.output
     assert f"  {old}  destination: 2" in mixed.output
     assert f"  {new}  forge-token: 1" in mixed.output
     assert f"not everything is sealed with {new}" in mixed.output
     assert missing.exit_code == 1
-    assert f"{old}  MISSING: 2 secrets" in missing.output
+    assert f"{old}  MISSING, secrets: 2" in missing.output
     assert settled.exit_code == 0
     assert f"everything is sealed with {new}: {old} can go" in settled.output
     for told in (mixed, missing, settled):

@@ -67,6 +67,8 @@ def test_everything_missing_is_reported_at_once_with_an_example() -> None:
         ("BASE_URL", "ftp://countersign.example"),
         ("BASE_URL", "https://countersign.example?x=1"),
         ("BASE_URL", "https://user@countersign.example"),
+        ("DATABASE_URL", "postgres://countersign@db/countersign"),
+        ("QUEUE_URL", "amqp://queue"),
         ("ENCRYPTION_KEYS", "not base64!"),
         ("ENCRYPTION_KEYS", base64.b64encode(b"short").decode()),
         ("APP_KEY", "with space"),

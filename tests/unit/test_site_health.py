@@ -72,7 +72,7 @@ WORST_FIRST: tuple[tuple[dict[str, object], str, str, str | None], ...] = (
     ),
     (
         {"offered": OFFERED},
-        "Jira offers a new secret, and it is to be proven.",
+        "An install brought a new secret, which is not proven yet.",
         "information",
         "#/keys",
     ),

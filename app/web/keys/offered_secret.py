@@ -32,8 +32,8 @@ class OfferedSecret:
     @property
     def sentence(self) -> str:
         if self.dropped_at is None:
-            return "Jira offers a new secret, and it is to be proven."
-        return "Jira offered a new secret that it never answered to."
+            return "An install brought a new secret, which is not proven yet."
+        return "An install brought a new secret that Jira never answered to."
 
     @property
     def tone(self) -> str:
@@ -53,9 +53,10 @@ class OfferedSecret:
                 " had no effect."
             ).strip()
         return (
-            f"{self.doubt} The one before goes on to count. Calls that the new one"
-            " signs are stored, and carried out once Jira has answered a call of ours"
-            " that is signed with it. That is tried for an hour."
+            f"{self.doubt} Jira is asked by calls signed with it, for an hour; there is"
+            " nothing for you to do. Meanwhile the secret before goes on to count, and"
+            " calls that the new one signs are stored: they are carried out once it is"
+            " proven."
         ).strip()
 
     def next(self, site: str) -> tuple[str, str]:

@@ -42,11 +42,17 @@ def _halted(state: State) -> Health | None:
     return Health(
         sentence="The operator has stopped Countersign for this site.",
         tone="warning",
-        detail="Calls are still verified, recorded and answered; what they are to set"
-        " off waits until the operator lets it go on, and then follows in its order."
-        f" {state.halted_because}".rstrip(),
+        detail=f"{_reason(state.halted_because)} Calls are still verified, recorded and"
+        " answered; what they are to set off waits, and follows in its order once the"
+        " operator lets it go on.",
         since=state.halted_since,
     )
+
+
+def _reason(because: str) -> str:
+    if not because:
+        return "No reason was given: ask the operator."
+    return f"The operator's reason: {because}"
 
 
 def _refused_by_jira(state: State) -> Health | None:

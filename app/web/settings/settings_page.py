@@ -193,7 +193,7 @@ def _told_limits(settings: Settings) -> Iterator[Limit]:
         meaning="Then the next key takes over by itself.",
     )
     yield Limit(
-        name="It is published before for",
+        name="Before that, it is published for",
         value=f"{settings.key_publish_hours} hours",
         meaning="Receivers have that long to learn of it.",
     )
