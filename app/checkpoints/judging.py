@@ -46,8 +46,9 @@ class Judge:
     follows: str | None = None
     """What that one says of the one before it; None if that is not known."""
     top: int = 0
-    suspect: set[int] = field(default_factory=set)
-    """Checkpoints whose amendments count for nothing."""
+    attesting: set[int] = field(default_factory=set)
+    """Checkpoints whose amendments are those that were signed. Those of any other one
+    count for nothing, also of one that is not there."""
 
     def judge_next(self, session: Session) -> bool:
         """Judge the next checkpoint with its events; False if there is none left."""
@@ -89,22 +90,20 @@ class Judge:
         try:
             said = statement.parse(checkpoint.read(here.jws, self.key))
         except UnknownKeyError:
-            self.suspect.add(here.seq)
             yield findings.unknown_key(here.seq, moment_of(here.id))
             return
         except ValueError:
-            self.suspect.add(here.seq)
             yield findings.broken(here.seq, NO_SIGNATURE, moment_of(here.id))
             return
         if fault := self._fault(here, said, follows):
-            self.suspect.add(here.seq)
             yield findings.broken(here.seq, fault, moment_of(here.id))
             return
         self.follows = said.previous
         self.report.since = said.made_at
         if not self._is_amended_as_said(session, said):
-            self.suspect.add(here.seq)
             yield findings.broken(here.seq, AMENDMENTS, said.made_at)
+        elif said.amended:
+            self.attesting.add(here.seq)
         yield from self._judge_events(session, said, self._before(rows))
 
     def _fault(self, here: Stored, said: Statement, follows: str | None) -> str:
@@ -148,7 +147,7 @@ class Judge:
 
     def _trusts(self, session: Session, seq: int) -> bool:
         """Say whether a later checkpoint's amendments are those that were signed."""
-        if seq > self.top and seq not in self.suspect:
+        if seq > self.top:
             # A person was erased since we began.
             jws = session.scalar(
                 sa.select(Checkpoint.jws).where(
@@ -160,7 +159,7 @@ class Judge:
             except ValueError:
                 return False
             return said.seq == seq and self._is_amended_as_said(session, said)
-        return seq not in self.suspect
+        return seq in self.attesting
 
     def _is_amended_as_said(self, session: Session, said: Statement) -> bool:
         rows = session.execute(

@@ -20,7 +20,10 @@ from app.tenants import candidates, standing
 from app.tenants.candidates import Offer
 from app.tenants.sites import admitted, is_unlisted
 from app.tenants.tables import Door, LifecycleToken, State, Tenant, TenantIdentity
-from app.tokens.checks import LEEWAY, Reason, Refused, Verified, same
+from app.tokens.checks import Reason, Refused, Verified, same
+
+REMEMBERED = timedelta(days=1)
+"""How long after its end a token is known again."""
 
 _NEWER = "a newer installation came"
 
@@ -231,9 +234,13 @@ def forget_departed(session: Session, settings: Settings, *, now: datetime) -> N
 
 
 def forget_expired_tokens(session: Session, *, now: datetime) -> None:
-    """Drop the memory of tokens that their own `exp` refuses by now."""
+    """Drop the memory of tokens that their own `exp` has refused for a day.
+
+    Attack: a clock that was ahead for a while is set right, and the token that was
+    forgotten meanwhile comes again, with another body.
+    """
     session.execute(
-        sa.delete(LifecycleToken).where(LifecycleToken.expires_at <= now - LEEWAY)
+        sa.delete(LifecycleToken).where(LifecycleToken.expires_at <= now - REMEMBERED)
     )
 
 

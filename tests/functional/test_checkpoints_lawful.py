@@ -1,7 +1,9 @@
 """What may change in a history under checkpoints: it is attested, and nothing else."""
 
+import sqlite3
 import threading
 import uuid
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -178,6 +180,40 @@ def test_forged_attestation_of_an_erasure_is_named(chain: Chained, seq: int) -> 
             f"event {when(victim)} was changed",
         ]
         chain.seal()  # nothing that is added later signs it
+
+
+def test_checkpoint_that_is_not_there_attests_nothing(chain: Chained) -> None:
+    """Attack: it is deleted, and what it is said to attest is put in."""
+    victim = chain.ids()[0]
+    [old] = [
+        leaf.digest
+        for leaf in hashing.unpack(chain.checkpoint(1).leaves or b"")
+        if leaf.event_id == victim
+    ]
+    chain.change(victim, actor=ERASED)
+    with chain.sessions.begin() as session:
+        wanted = sa.select(*hashing.COLUMNS).where(AuditEvent.id == victim)
+        [event] = hashing.read(session, wanted)
+    row = {"tenant_id": chain.tenant_id, "event_id": victim, "seq": 2, "old": old}
+    row["new"] = hashing.digest(chain.tenant_id, event)
+    chain.run(sa.insert(AmendmentRow).values(row))
+    delete_unbound(chain, 2)
+
+    assert f"event {when(victim)} was changed" in chain.found()
+
+
+def delete_unbound(chain: Chained, seq: int) -> None:
+    """Delete a checkpoint past the database's own rules, as who owns it can."""
+    engine = chain.sessions.kw["bind"]
+    statement = f"DELETE FROM checkpoint WHERE seq = {seq}"  # noqa: S608 -- a number
+    if engine.dialect.name == "sqlite":
+        # No rule holds for a connection that does not ask for it.
+        with closing(sqlite3.connect(engine.url.database)) as connection, connection:
+            connection.execute(statement)
+        return
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        connection.exec_driver_sql(statement)
 
 
 def test_change_that_was_made_before_an_erasure_is_not_attested_with_it(

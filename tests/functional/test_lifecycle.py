@@ -210,6 +210,22 @@ def test_t3_older_install_is_not_applied(caller: Caller, kinds: Texts) -> None:
     assert enabled(caller, secret=OTHER_SECRET) == 401
 
 
+def test_t3_token_is_known_again_after_a_clock_was_ahead(
+    caller: Caller, runtime: Runtime, reasons: Texts
+) -> None:
+    """Attack: what the wrong hour forgot comes again, with another secret."""
+    token = caller.install_token()
+    assert caller.lifecycle("installed", token, caller.installed()) == 204
+    caller.later(hours=3)
+    with runtime.sessions.begin() as session:
+        tenants.forget_expired_tokens(session, now=caller.clock())
+    caller.later(hours=-3)
+
+    body = caller.installed(sharedSecret=OTHER_SECRET)
+    assert caller.lifecycle("installed", token, body) == 401
+    assert reasons() == ["token-reused"]
+
+
 @pytest.fixture
 def tenants_setting() -> str:
     return "approve"
