@@ -213,6 +213,33 @@ def test_tenants_secrets_are_forgotten_and_only_theirs(
     assert len(accepted(session, stranger)) == 1
 
 
+def test_key_of_a_history_outlives_the_secrets_of_its_tenant(
+    session: Session, owner: Owner
+) -> None:
+    """Else who comes later could not tell whose the signatures are."""
+    history = Owner(owner.tenant_id, vault.CHECKPOINT_KEY)
+    put(session, owner, "text")
+    put(session, history, "key")
+
+    vault.forget_tenants(session, sa.select(Tenant.id))
+
+    assert accepted(session, owner) == []
+    assert accepted(session, history) == [("key", 1)]
+    assert vault.CHECKPOINT_KEY == "checkpoint-key", "what is stored is called so"
+
+
+def test_secrets_are_counted_by_the_key_that_sealed_them(
+    session: Session, owner: Owner
+) -> None:
+    newer = Keyring([b"n" * 32, b"k" * 32])
+    put(session, owner, "one")
+    put(session, owner, "two")
+    vault.put(session, newer, owner, Secret("three"), now=NOW)
+
+    new, old = newer.key_ids
+    assert vault.counts(session) == {old: 2, new: 1}
+
+
 def test_what_has_ended_is_deleted_and_counted(session: Session, owner: Owner) -> None:
     for text in ("one", "two", "three"):
         put(session, owner, text)
