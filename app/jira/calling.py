@@ -43,7 +43,8 @@ class JiraError(Exception):
     def __init__(
         self, status: int, message: str, *, retry_after: str | None = None
     ) -> None:
-        super().__init__(f"Jira answered {status}: {message}" if message else status)
+        answered = f"Jira answered {status}"
+        super().__init__(f"{answered}: {message}" if message else answered)
         self.status = status
         self.message = message
         self.retry_after = retry_after

@@ -89,7 +89,7 @@ def test_new_site_is_told_the_three_steps_instead_of_empty_charts(
     assert page.count(">Done<") == 0
     assert '<svg class="plot"' not in page
     assert "Not proven yet" in page
-    assert "Number 1, received" in page
+    assert "Number 1, in use since" in page
     assert "None. A refused call changes nothing" in page
 
 
