@@ -15,13 +15,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from app.crypto import (
     CannotOpenError,
     Keyring,
+    MissingKeyError,
     Sealed,
     Secret,
     algorithm_of,
     check_private_key,
+    key_id_of,
     make_key_pair,
+    make_signing_pair,
+    public_half,
     read_private_key,
     read_public_key,
+    read_signing_key,
 )
 
 STRANGE_PRIVATE = """-----BEGIN PRIVATE KEY-----
@@ -76,6 +81,37 @@ def test_foreign_key_does_not_open() -> None:
 
     with pytest.raises(CannotOpenError):
         Keyring([NEW]).open(sealed, context="a")
+
+
+def test_missing_key_is_named_by_its_id() -> None:
+    sealed = Keyring([OLD]).seal(Secret("s3cret"), context="a")
+
+    with pytest.raises(MissingKeyError) as missing:
+        Keyring([NEW]).open(sealed, context="a")
+
+    assert [missing.value.key_id] == [*Keyring([OLD]).key_ids] == [key_id_of(sealed)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "key_id"),
+    [(b"", ""), (b"v2.01234567.", ""), (b"v1.\xff\xfe345678.", "\ufffd\ufffd345678")],
+)
+def test_what_we_did_not_seal_has_some_key_id_and_breaks_no_report(
+    stored: bytes, key_id: str
+) -> None:
+    assert key_id_of(Sealed(stored)) == key_id
+
+
+def test_pair_of_a_history_signs_for_its_public_half() -> None:
+    """RFC 8037, section 2: the JWK of an Ed25519 key."""
+    pair = make_signing_pair()
+
+    assert pair.public == public_half(pair.private)
+    assert (pair.public["kty"], pair.public["crv"]) == ("OKP", "Ed25519")
+    octets = base64.urlsafe_b64decode(pair.public["x"] + "=")
+    public = ed25519.Ed25519PublicKey.from_public_bytes(octets)
+    public.verify(read_signing_key(pair.private).sign(b"it"), b"it")
+    assert make_signing_pair().public != pair.public
 
 
 def test_secret_hides_in_reprs_and_messages() -> None:
