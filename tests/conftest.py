@@ -1,5 +1,6 @@
 """For all tests: the services they need, and no skipping (tests/services.py)."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -24,3 +25,13 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Have one process more than processors: some wait for browsers and disks."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported by now out of the garbage collector's rounds.
+
+    It is never garbage, and there is so much of it that a round takes half a second:
+    the collector comes by itself, and some tests call it.
+    """
+    gc.collect()
+    gc.freeze()

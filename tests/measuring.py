@@ -15,7 +15,13 @@ ELSEWHERE = tuple(
     Path(__file__).parent / name for name in ("sandbox", "browser", "faults")
 )
 SECOND = "postgresql"
-MANY_TIMES = frozenset({"test_fuzz.py", "test_runs_found.py", "test_downloads.py"})
+MANY_TIMES = frozenset(
+    f"test_{name}.py"
+    for name in (
+        *("fuzz", "runs_found", "downloads", "floods", "scanner"),
+        *("secret_lifecycle", "key_lifecycle", "rotation"),
+    )
+)
 """They go the same ways thousands of times, on which others have been."""
 
 

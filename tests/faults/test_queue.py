@@ -94,7 +94,9 @@ class Site:
         self, queue_url: str, folder: Path, command: tuple[str, ...]
     ) -> Iterator[Process]:
         env = {**self.env, "COUNTERSIGN_QUEUE_URL": queue_url}
-        with started("worker", command, env=env, folder=folder) as process:
+        with started(
+            "worker", command, env=env, folder=folder, measured=False
+        ) as process:
             yield process
 
 

@@ -36,7 +36,7 @@ from tests.faults import racing
 from tests.faults.conftest import COMMENT, Site
 from tests.faults.racing import SharedJira
 from tests.functional.conftest import rule
-from tests.processes import ENVIRON, PYTHON, ROOT
+from tests.processes import ENVIRON, PYTHON, ROOT, unmeasured
 
 RUNS = 120
 WORKERS = 4
@@ -144,7 +144,7 @@ def draining(
     with subprocess.Popen(  # noqa: S603 -- a module of these tests
         [PYTHON, "-m", "tests.faults.racing", "drain", str(shared.log)],
         cwd=ROOT,
-        env={**ENVIRON, **env},
+        env=unmeasured(ENVIRON) | dict(env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
