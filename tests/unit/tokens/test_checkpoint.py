@@ -67,10 +67,24 @@ def test_checkpoint_has_one_spelling() -> None:
             checkpoint.read(each, PAIR.public)
 
 
+@pytest.mark.parametrize(
+    "payload", [b"[7]", b'"7"', b"no JSON", b"\xff", b"[" * 99_999]
+)
+def test_what_is_signed_and_says_nothing_is_no_checkpoint(payload: bytes) -> None:
+    key = read_signing_key(PAIR.private)
+    headers = {"typ": checkpoint.TYPE, "kid": KID}
+    jws = jwt.PyJWS().encode(payload, key, algorithm="EdDSA", headers=headers)
+
+    with pytest.raises(BadCheckpointError):
+        checkpoint.read(jws, PAIR.public)
+    with pytest.raises(BadCheckpointError):
+        checkpoint.unverified(jws)
+
+
 def test_fingerprint_is_that_of_the_standard() -> None:
     """RFC 8037, appendix A.3: the thumbprint of its example key."""
     x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
-    key = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "is not part of it"}
+    key = {"x": x, "kty": "OKP", "kid": "is not part of it", "crv": "Ed25519"}
 
     assert checkpoint.thumbprint(key) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 

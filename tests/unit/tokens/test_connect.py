@@ -306,6 +306,27 @@ def test_t0_context_token_expires_like_any_other() -> None:
     assert (error.reason, error.proven) == (Reason.EXPIRED, True)
 
 
+@pytest.mark.parametrize(("seconds", "is_proven"), [(3599, True), (3600, False)])
+def test_t13_token_of_an_hour_ago_is_nobodys_proof(
+    seconds: int, *, is_proven: bool
+) -> None:
+    """Attack: one captured token, sent for years, fills its tenant's history."""
+    bound, context = claims(), claims(qsh="context-qsh", sub="account-1")
+    late = NOW + timedelta(seconds=180 + seconds)
+    secrets = [(Secret(SECRET), 1)]
+
+    for error in (
+        refused(lambda: verify(sign(bound), now=late)),
+        refused(
+            lambda: connect.verify_context(
+                checks.read(sign(context)), secrets, now=late
+            )
+        ),
+    ):
+        assert (error.reason, error.proven) == (Reason.EXPIRED, is_proven)
+        assert error.detail == f"expired by {seconds} s: check the clocks"
+
+
 def test_text_that_is_no_text_compares_without_a_malfunction() -> None:
     assert not checks.same("\ud800", "x")
     assert checks.same("é", "é")

@@ -328,6 +328,23 @@ def test_t0_token_of_another_keys_algorithm_is_refused() -> None:
     assert refused(lambda: by_key(text)).reason is Reason.WRONG_ALGORITHM
 
 
+@pytest.mark.parametrize(("seconds", "is_proven"), [(3599, True), (3600, False)])
+def test_t13_token_of_an_hour_ago_is_nobodys_proof(
+    seconds: int, *, is_proven: bool
+) -> None:
+    """Attack: one captured token, sent for years, fills its tenant's history."""
+    late = NOW + timedelta(seconds=60 + seconds)
+    token, public = checks.read(signed(job(exp=SECONDS + 60))), pem(RSA)
+    key = public_keys.read_key(public)
+
+    for error in (
+        refused(lambda: by_secret(own(), now=late)),
+        refused(lambda: listener.verify(token, key, CI, body=BODY, now=late)),
+    ):
+        assert (error.reason, error.proven) == (Reason.EXPIRED, is_proven)
+        assert error.detail == f"expired by {seconds} s: check the clocks"
+
+
 def test_t0_signature_of_another_key_or_secret_is_refused_unproven() -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     for call in (
