@@ -5,7 +5,6 @@ The model knows which secret counts, which one ends when, and which one is offer
 Every secret that was ever seen may sign a call at any time.
 """
 
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -263,23 +262,21 @@ def _fate(run: Run) -> str:
     return "nothing"
 
 
-def test_t4_life_of_a_tenants_secrets() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        Life.world = World(Path(folder))
-        try:
-            machine = Life.TestCase
-            machine.settings = settings(
-                max_examples=20,
-                stateful_step_count=12,
-                # A life is short enough to be read as it is; to shorten it takes a
-                # minute.
-                phases=(Phase.generate,),
-                deadline=None,
-                database=None,
-                # Other tests may have the machine at the same time.
-                suppress_health_check=list(HealthCheck),
-            )
-            machine("runTest").runTest()
-        finally:
-            Life.world.jira.close()
-            Life.world.runtime.sessions.kw["bind"].dispose()
+def test_t4_life_of_a_tenants_secrets(tmp_path: Path) -> None:
+    Life.world = World(tmp_path)
+    try:
+        machine = Life.TestCase
+        machine.settings = settings(
+            max_examples=20,
+            stateful_step_count=12,
+            # A life is short enough to be read as it is; to shorten it takes a minute.
+            phases=(Phase.generate,),
+            deadline=None,
+            database=None,
+            # Other tests may have the machine at the same time.
+            suppress_health_check=list(HealthCheck),
+        )
+        machine("runTest").runTest()
+    finally:
+        Life.world.jira.close()
+        Life.world.runtime.sessions.kw["bind"].dispose()
