@@ -27,14 +27,19 @@ MANY_TIMES = frozenset(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    measured = Coverage.current()
-    if measured is None or _tells_something(item):
+    if _tells_something(item):
         return (yield)
-    measured.stop()
+    # In each of several processes there are two: the one that coverage starts by itself
+    # goes on when that of the tests is stopped.
+    stopped: list[Coverage] = []
+    while (measured := Coverage.current()) is not None:
+        measured.stop()
+        stopped.append(measured)
     try:
         return (yield)
     finally:
-        measured.start()
+        for each in reversed(stopped):
+            each.start()
 
 
 def _tells_something(item: pytest.Item) -> bool:
