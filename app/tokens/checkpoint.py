@@ -36,8 +36,8 @@ class BadCheckpointError(ValueError):
 
 def thumbprint(key: Jwk) -> str:
     """Return the fingerprint of a public key, which is also its `kid` (RFC 7638)."""
-    named = {name: key[name] for name in ("crv", "kty", "x")}
-    text = json.dumps(named, sort_keys=True, separators=(",", ":"))
+    named = {name: key[name] for name in ("crv", "kty", "x")}  # in this order
+    text = json.dumps(named, separators=(",", ":"))
     return _base64url(hashlib.sha256(text.encode()).digest())
 
 
