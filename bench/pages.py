@@ -1,6 +1,6 @@
 """How long our server takes for each part of a page, with a month of a busy site.
 
-`python -m bench.pages --runs 1000000` prints for both databases the median, the 95th
+`python -m bench pages --runs 1000000` prints for both databases the median, the 95th
 percentile and the slowest of each request, and the query plans behind them, which are
 kept in `bench/plans/`. Times are of the whole request inside the server: token,
 permission (which is remembered, as in life), queries, HTML.
@@ -45,7 +45,7 @@ PLACES = 6
     default="both",
     help="On which database.",
 )
-def main(runs: int, rounds: int, database: str) -> None:
+def pages(runs: int, rounds: int, database: str) -> None:
     """Measure every part of our pages."""
     names = ["sqlite", "postgresql"] if database == "both" else [database]
     for name in names:
@@ -257,7 +257,3 @@ def _plain(text: str) -> str:
     """Return it on one line, without what is different at every run."""
     text = re.sub(r"SELECT .*? FROM", "SELECT … FROM", " ".join(text.split()), count=1)
     return re.sub(r"\(cost=[^)]*\)|'[^']*'::\w+", "", text).rstrip()
-
-
-if __name__ == "__main__":
-    main()
