@@ -11,6 +11,10 @@ from bench.report import Section
 
 PARTS: Mapping[str, str] = {
     "hooks": "bench.hooks.part:hooks",
+    "effects": "bench.carrying.effects:effects",
+    "runs": "bench.carrying.workers:runs_",
+    "footprint": "bench.footprint:footprint",
+    "verification": "bench.verification:verification",
     "pages": "bench.pages:pages",
 }
 """Where each part is. All but `pages` are a whole run."""

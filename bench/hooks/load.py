@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 SCRIPT = Path(__file__).with_name("call.lua")
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +47,15 @@ def press(
     port: int, sent: Ammunition, *, connections: int, seconds: int, first: int
 ) -> Measured:
     """Call as fast as it answers; `first` is the number of the first issue."""
-    command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s"]
+    command = [find_wrk(), "-t1", f"-c{connections}", f"-d{seconds}s"]
+    command += ["--timeout", f"{PATIENCE_SECONDS}s", "-s"]
     command += [str(SCRIPT), f"http://127.0.0.1:{port}", "--"]
     command += [str(sent.tokens), str(sent.body), sent.target, str(first)]
     done = subprocess.run(  # noqa: S603 -- our own words
         command,
         capture_output=True,
         text=True,
-        timeout=seconds + PATIENCE_SECONDS,
+        timeout=seconds + 2 * PATIENCE_SECONDS,
         check=False,
     )
     if done.returncode:

@@ -75,11 +75,19 @@ class Rounds:
         for _ in range(self.rounds):
             for connections in self.connections:
                 for each in contestants:
-                    one = self._press(
-                        each, connections=connections, seconds=self.seconds
-                    )
+                    one = self._press_again(each, connections)
                     found.setdefault((each.name, connections), []).append(one)
         return {place: Figures(measured=each) for place, each in found.items()}
+
+    def _press_again(self, contestant: Contestant, connections: int) -> Measured:
+        """Press; once more after an error, which may be the machine's and not his."""
+        try:
+            return self._press(
+                contestant, connections=connections, seconds=self.seconds
+            )
+        except click.ClickException as error:
+            click.echo(f"once more: {error.message}", err=True)
+        return self._press(contestant, connections=connections, seconds=self.seconds)
 
     def _press(
         self, contestant: Contestant, *, connections: int, seconds: int
