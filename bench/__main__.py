@@ -13,6 +13,7 @@ PARTS: Mapping[str, str] = {
     "hooks": "bench.hooks.part:hooks",
     "effects": "bench.carrying.effects:effects",
     "runs": "bench.carrying.workers:runs_",
+    "growth": "bench.growth:growth",
     "footprint": "bench.footprint:footprint",
     "verification": "bench.verification:verification",
     "pages": "bench.pages:pages",

@@ -21,14 +21,14 @@ import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, destinations, figures
+from app import audit, destinations
 from app.destinations import Change, Definition, Signing
 from app.rules import KnownRule
 from app.runs import Run, RunState
 from app.runtime import Runtime
 from app.tenants import TenantIdentity
 from bench.history import History
-from bench.site import Site, installed
+from bench.site import Site, count_up, installed
 from tests import services
 
 PLANS = Path(__file__).parent / "plans"
@@ -101,7 +101,7 @@ def _fill(site: Site, runs: int) -> None:
     ).write(engine)
     _forge(runtime, tenant_id)
     _settle(engine)
-    _count_up(runtime, site)
+    count_up(runtime, site)
 
 
 def _forge(runtime: Runtime, tenant_id: uuid.UUID) -> None:
@@ -130,14 +130,6 @@ def _settle(engine: sa.Engine) -> None:
         else:
             driver.execute("ANALYZE")
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _count_up(runtime: Runtime, site: Site) -> None:
-    """Count the hours that are over, as workers do all the time."""
-    while True:
-        with runtime.sessions.begin() as session:
-            if not figures.count_up(session, site.tenant.id, now=runtime.now()):
-                return
 
 
 def _parts(site: Site) -> Mapping[str, str]:

@@ -30,8 +30,8 @@ LEAST_SECONDS = 0.02
 """Of one batch."""
 
 NOTE = (
-    f"In one thread of one process, medians of {BATCHES} batches. The whole is more than"
-    " its parts: Flask, logs and locks have no line of their own."
+    f"In one thread of one process, medians of {BATCHES} batches. The whole is more"
+    " than its parts: Flask, logs and locks have no line of their own."
 )
 Parts = Mapping[str, Callable[[], object]]
 NO_CONTENT = 204
@@ -83,7 +83,7 @@ def _parts(runtime: Runtime) -> Parts:
 
 def _token(runtime: Runtime) -> str:
     """Return a token of the first site's."""
-    return next(calls.made(contestants.OURS, now=runtime.now(), count=1))
+    return next(calls.made(contestants.OURS, now=runtime.now(), sites=[0]))
 
 
 def _pure(runtime: Runtime) -> Parts:

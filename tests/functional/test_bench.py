@@ -25,7 +25,7 @@ def test_calls_that_are_made_beforehand_are_let_in_and_recorded_once(
     all_runs: Callable[[], list[Run]],
 ) -> None:
     tenants.install(runtime, 3)
-    tokens = list(calls.made(contestants.OURS, now=clock(), count=3))
+    tokens = list(calls.made(contestants.OURS, now=clock(), sites=range(3)))
 
     def call(number: int) -> int:
         body = calls.body().replace(calls.NUMBER.encode(), str(number).encode())
