@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-MARKDOWN = FOLDER / "RESULTS.md"
-JSON = FOLDER / "results.json"
+MARKDOWN, JSON = "RESULTS.md", "results.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +81,18 @@ def text(section: Section) -> str:
     return "\n".join(lines)
 
 
-def write(sections: Sequence[Section], machine: dict[str, str], seconds: float) -> None:
-    """Write a whole run down, for people and for machines."""
-    MARKDOWN.write_text("\n".join(_markdown(sections, machine, seconds)) + "\n")
+def write(
+    folder: Path, sections: Sequence[Section], machine: dict[str, str], seconds: float
+) -> list[Path]:
+    """Write a whole run down, for people and for machines; return the files."""
+    written = [folder / MARKDOWN, folder / JSON]
+    written[0].write_text("\n".join(_markdown(sections, machine, seconds)) + "\n")
     kept = {
         "machine": machine,
         "sections": [asdict(section) for section in sections],
     }
-    JSON.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    written[1].write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    return written
 
 
 def _markdown(

@@ -91,7 +91,7 @@ def _section(course: Course, found: Found, how: Rounds) -> Section:
     columns = ["calls/s, median of the rounds"]
     for connections in (FEW, MANY):
         at = f"at {connections}"
-        columns += [at, "spread", "p50 ms", "p99 ms", f"Countersign is, {at}"]
+        columns += [at, "spread", "p50 ms", "p99 ms", f"ours beside it, {at}"]
     return Section(
         title=f"Calls verified and recorded, {course.database}",
         columns=columns,
@@ -168,6 +168,10 @@ def _notes(course: Course, how: Rounds) -> Iterator[str]:
     yield (
         "Every commit is on the disk: SQLite by WAL and synchronous=FULL, PostgreSQL by"
         " synchronous_commit=on."
+    )
+    yield (
+        "No worker runs beside: our wake-ups stay in the queue, a file of SQLite's or"
+        " Redis."
     )
     if course.peers is None:
         yield "atlassian-connect-express was left out, and Flask by hand."
