@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, session
 from sqlalchemy.types import TypeDecorator
 
 from app.crypto import Sealed
+from app.patience import Patience
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -150,25 +151,30 @@ def in_transaction() -> bool:
     return _open.count > 0
 
 
-def make_engine(database_url: str) -> sa.Engine:
+def make_engine(database_url: str, patience: Patience | None = None) -> sa.Engine:
     """Return the engine, with SQLite made as strict as it can be."""
+    patience = patience or Patience(lock=BUSY_SECONDS)
     # `hide_parameters`: an error's text ends in logs, and rules are in the parameters.
     engine = sa.create_engine(
         database_url,
         hide_parameters=True,
         pool_pre_ping=True,
         max_overflow=-1,  # the threads that use it are limited already
+        connect_args=patience.connect_args(sa.make_url(database_url)),
     )
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine)
     else:
         _prepare_postgresql(engine)
+    patience.limit(engine)
     return engine
 
 
-def make_sessions(database_url: str) -> sessionmaker[Session]:
+def make_sessions(
+    database_url: str, patience: Patience | None = None
+) -> sessionmaker[Session]:
     """Return the factory; `with sessions.begin() as session:` is a transaction."""
-    sessions = sessionmaker(make_engine(database_url))
+    sessions = sessionmaker(make_engine(database_url, patience))
     sa.event.listen(sessions, "after_transaction_create", _count_up)
     sa.event.listen(sessions, "after_transaction_end", _count_down)
     return sessions
