@@ -5,6 +5,7 @@ to between two: runs that are due do not wait for a big site's old rows.
 """
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,9 +33,14 @@ from app.worker.retaining import Sort, Went
 
 log = logging.getLogger(__name__)
 
-BATCHES = 100
+BATCHES = 250
 """Transactions for one sort of rows of one site in an hour: the others have their turn
 too, and the rest goes an hour later. A site may have 5000 runs an hour."""
+
+
+BREATH_SECONDS = 0.02
+"""Between two transactions that took something away: SQLite's writers do not queue up,
+they look now and then whether it is their turn."""
 
 
 def _log(went: Went) -> None:
@@ -190,5 +196,6 @@ def _retain(
             yield
             if not count:
                 break
+            time.sleep(BREATH_SECONDS)
         if total:
             pace.tell(Went(tenant_id=tenant_id, name=sort.name, count=total))

@@ -13,8 +13,9 @@ from app import checkpoints, figures, forge, runs
 from app.runtime import Runtime
 from app.tenants import Tenant, preferences
 
-BATCH = 500
-"""Rows that one transaction deletes or changes."""
+BATCH = 200
+"""Rows that one transaction deletes or changes. With their steps and attempts 200 runs
+keep SQLite's other writers waiting for some 25 ms, 500 for 50."""
 
 HOUR_DAYS = 400
 """How long the figures of an hour are kept; they name nobody."""
