@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.cli import environment
 from app.cli.lines import OneLine, Sparing
+from app.patience import Patience
 from app.queue import TroubleFilter
 from app.runtime import Runtime
 from app.settings import Settings
@@ -16,8 +17,11 @@ from app.tenants import Tenant
 log = logging.getLogger(__name__)
 
 
-def runtime(chosen: Settings | None = None) -> Runtime:
-    """Build all that the product needs, and let it log to standard error."""
+def runtime(chosen: Settings | None = None, *, serves: bool = False) -> Runtime:
+    """Build all that the product needs, and let it log to standard error.
+
+    What `serves` others waits less long for the database than what works for itself.
+    """
     chosen = chosen or environment.settings()
     handler = logging.StreamHandler()
     handler.addFilter(TroubleFilter())
@@ -27,7 +31,8 @@ def runtime(chosen: Settings | None = None) -> Runtime:
     logging.getLogger("huey").setLevel(logging.WARNING)
     for caution in chosen.cautions:
         log.warning("%s", caution)
-    built = Runtime.build(chosen)
+    patience = Patience.of_web(chosen) if serves else Patience.of_work(chosen)
+    built = Runtime.build(chosen, patience)
     if (context := click.get_current_context(silent=True)) is not None:
         context.call_on_close(built.sessions.kw["bind"].dispose)
     return built

@@ -6,7 +6,8 @@ one until the secret that signed it is proven; `claims` takes a run in hand,
 `lineage` knows which runs led to which; `resolving` takes a person's word where nobody
 else can tell; `replaying` carries out again what ended; `waiting` knows what a run
 rests for; `answering` hears how a delivery ended, `answered` is what was heard;
-`pruning` forgets what was kept long enough; `giving_up` ends what was open in a backup.
+`pruning` forgets what was kept long enough; `giving_up` ends what was open in a backup;
+`laying_down` gives back what a process that ends has in hand.
 For people, `finding` finds runs by what is asked for, `of_issue` those of one issue,
 `reading` reads one of them; `listing` says what is shown of each; `lately` knows how a
 destination's attempts went.
@@ -27,6 +28,7 @@ from app.runs.finding import (
 )
 from app.runs.giving_up import give_up, open_runs
 from app.runs.holding import count_held, end_held, is_full, release
+from app.runs.laying_down import lay_down
 from app.runs.lineage import (
     MAX_DEPTH,
     Parent,
@@ -43,7 +45,13 @@ from app.runs.listing import (
     latest,
 )
 from app.runs.of_issue import find_of_issue, of_issue
-from app.runs.pruning import forget_exchanges, forget_message, prune
+from app.runs.pruning import (
+    count_old,
+    count_old_exchanges,
+    forget_exchanges,
+    forget_message,
+    prune,
+)
 from app.runs.reading import Relative, WholeRun, get
 from app.runs.record import Call, record, record_all
 from app.runs.replaying import (
@@ -137,6 +145,8 @@ __all__ = [
     "claim",
     "confirm",
     "count_held",
+    "count_old",
+    "count_old_exchanges",
     "done_deliveries",
     "end_held",
     "find_exchange",
@@ -152,6 +162,7 @@ __all__ = [
     "key_hash",
     "last_attempt",
     "latest",
+    "lay_down",
     "names_issue",
     "new_key",
     "note_found",

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app import alerts
 from app.alerts import Counts
+from app.web import errors
 from app.web.context import runtime, web
 
 bp = Blueprint("health", __name__)
@@ -35,11 +36,14 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Answer 200 while new calls can be recorded; 503 when not, or when stopping.
 
+    After a failure a row is written, to see whether it is over.
+
     The numbers change nothing about that: one site in trouble is no reason to send the
     calls of all others elsewhere, and what is stopped is still heard and recorded.
     """
     if web().draining.is_set():
-        return {"status": "stopping"}, 503
+        return {"status": "stopping"}, 503, errors.AGAIN
+    web().recordability.prove()
     counts = _counts()
     return {"status": "ok"} | {name: getattr(counts, name) for name in METRICS}
 
