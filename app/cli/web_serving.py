@@ -4,13 +4,13 @@ import signal
 from types import FrameType
 
 from app.cli import opening
-from app.web import create_app, left_out, server
+from app.web import create_app, left_out, measuring, server
 from app.web.context import KEY
 
 
 def serve() -> None:
     """Answer calls and pages; end what is in hand when told to stop."""
-    runtime = opening.runtime()
+    runtime = opening.runtime(names=measuring.ids)
     flask = create_app(runtime)
     settings = runtime.settings
     serving = server.create(flask, listen=settings.listen, threads=settings.web_threads)

@@ -3,7 +3,7 @@
 import click
 
 from app import stops
-from app.cli import opening
+from app.cli import opening, worker_metrics
 from app.cli.signals import stopping
 from app.watchdog import Watchdog, scheduled
 from app.worker import Worker
@@ -17,6 +17,7 @@ def worker() -> None:
     threads = runtime.settings.worker_threads
     # In this order: Huey takes the signals first, and we take them from it.
     with (
+        worker_metrics.shown(runtime.settings),
         runtime.queue.consuming(carrier.drain, threads=threads),
         stopping(carrier.stop),
         scheduled(Watchdog(runtime=runtime), carrier.stop),

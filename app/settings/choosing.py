@@ -87,6 +87,13 @@ class Settings(Surroundings):
         examples=["$(head -c 24 /dev/urandom | base64)"],
         repr=False,
     )
+    worker_metrics: str = Field(
+        "",
+        pattern=r"^$|^[^\s/]+:\d{1,5}$",
+        description="Address and port at which `countersign worker` shows its metrics;"
+        " `serve` shows them with its own",
+        examples=["127.0.0.1:9102"],
+    )
     smtp_url: MailUrl = Field(
         "",
         description="Mail server for alerts, `smtps://user:password@host` or"
@@ -111,6 +118,18 @@ class Settings(Surroundings):
         " `/.well-known/security.txt`",
         examples=["mailto:security@example.com"],
     )
+    log: Literal["", "json", "text"] = Field(
+        "",
+        description="`json`, an object a line, or `text`; by default `json`, in"
+        " development `text`",
+        examples=["json"],
+    )
+    log_calls: Literal["off", "on"] = Field(
+        "off",
+        description="`on`: a line for each call of Jira's or of a listener's that was"
+        " let in",
+        examples=["on"],
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged, to standard error", examples=["WARNING"]
     )
@@ -124,6 +143,10 @@ class Settings(Surroundings):
     @property
     def development(self) -> bool:
         return self.mode == "development"
+
+    @property
+    def log_form(self) -> Literal["json", "text"]:
+        return self.log or ("text" if self.development else "json")
 
     @property
     def is_connect_open(self) -> bool:

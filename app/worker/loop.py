@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from app import forge, runs, stops, tenants
+from app import forge, runs, stops, tenants, tracing
 from app.destinations import Borrowed, Line
 from app.http import SendError
 from app.jira import ODD, Jira, JiraError, open_jira
@@ -65,7 +65,8 @@ class Worker:
             if claim is None:
                 return False
         try:
-            self._carry_out_or_put_off(claim)
+            with tracing.carried(claim.run_id, claim.tenant_id, claim.unverified_hint):
+                self._carry_out_or_put_off(claim)
         except LostClaimError:
             # Its lease ran out meanwhile; whoever has it now looks before repeating.
             log.warning("run=%s claim lost", claim.run_id)
