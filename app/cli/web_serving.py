@@ -4,13 +4,13 @@ import threading
 
 from app.cli import opening
 from app.cli.signals import stopping
-from app.web import create_app, draining, left_out, server
+from app.web import create_app, draining, left_out, measuring, server
 from app.web.context import KEY
 
 
 def serve() -> None:
     """Answer calls and pages; end what is in hand when told to stop."""
-    runtime = opening.runtime(serves=True)
+    runtime = opening.runtime(serves=True, names=measuring.ids)
     flask = create_app(runtime)
     settings, web = runtime.settings, flask.extensions[KEY]
     serving = server.create(

@@ -6,7 +6,7 @@ import threading
 import click
 
 from app import stops
-from app.cli import opening
+from app.cli import opening, worker_metrics
 from app.cli.signals import stopping
 from app.watchdog import Watchdog, scheduled
 from app.worker import Worker, housekeeping, retaining
@@ -33,6 +33,7 @@ def worker() -> None:
     # The signals first: they are heard until all else has ended.
     with (
         stopping(carrier.stop, hurry=lambda: _end(carrier), within=FINISH_SECONDS),
+        worker_metrics.shown(runtime.settings),
         runtime.queue.consuming(carrier.drain, threads=threads),
         scheduled(Watchdog(runtime=runtime, stop=carrier.stop), carrier.stop),
     ):

@@ -10,12 +10,13 @@ rests for; `answering` hears how a delivery ended, `answered` is what was heard;
 `laying_down` gives back what a process that ends has in hand.
 For people, `finding` finds runs by what is asked for, `of_issue` those of one issue,
 `reading` reads one of them; `listing` says what is shown of each; `lately` knows how a
-destination's attempts went.
+destination's attempts went, `backlog` how much there is to do.
 """
 
 from app.runs import answering
 from app.runs.answered import ListedAnswer, Result, StepAnswer
 from app.runs.answering import key_hash, new_key
+from app.runs.backlog import Backlog, count_backlog
 from app.runs.claims import Claim, StepClaim, claim, taken_changes
 from app.runs.confirming import Confirmation, confirm, note_rule
 from app.runs.finding import (
@@ -110,6 +111,7 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "Awaited",
+    "Backlog",
     "Call",
     "Claim",
     "Confirmation",
@@ -144,6 +146,7 @@ __all__ = [
     "change_state",
     "claim",
     "confirm",
+    "count_backlog",
     "count_held",
     "count_old",
     "count_old_exchanges",

@@ -15,6 +15,7 @@ from app.listeners import KeySetsAwayError
 from app.rules import InvalidRuleError
 from app.tokens.checks import Reason, Refused
 from app.under_way import BusyError
+from app.web import measuring
 from app.web.context import runtime, web
 from app.web.headers import static_url
 from app.web.permissions import UnseenError
@@ -59,6 +60,7 @@ def init_app(flask: Flask) -> None:
 
 def _refused(error: Refused) -> ResponseReturnValue:
     # Every refused token looks the same outside; why is for the audit log (T0c).
+    measuring.refused(error.reason)
     refusal = Refusal(
         error=error,
         route=str(request.endpoint),

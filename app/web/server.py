@@ -139,6 +139,9 @@ def create(
         max_request_header_size=MAX_HEADERS,
         # Waitress refuses what is as long; Flask what is longer.
         max_request_body_size=MAX_BODY + 1,
+        # What a proxy says of whom it asks for is all that tells it from this machine
+        # (app.metrics); waitress would take it away. Nothing else believes it.
+        clear_untrusted_proxy_headers=False,
         ident="",
     )
     for each in sockets.values():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from app import forge, patience, runs, stops, tenants
+from app import forge, patience, runs, stops, tenants, tracing
 from app.destinations import Borrowed, Line
 from app.http import DEADLINE_SECONDS, SendError
 from app.jira import ODD, Jira, JiraError, open_jira
@@ -71,7 +71,10 @@ class Worker:
             if claim is None:
                 return False
         try:
-            with self.in_hand.held(claim):
+            with (
+                self.in_hand.held(claim),
+                tracing.carried(claim.run_id, claim.tenant_id, claim.unverified_hint),
+            ):
                 self._carry_out_or_put_off(claim)
         except LostClaimError:
             # Its lease ran out meanwhile; whoever has it now looks before repeating.
