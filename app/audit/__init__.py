@@ -20,10 +20,12 @@ from app.audit.reading import (
 from app.audit.recording import (
     UNPROVEN_LIMIT,
     Change,
+    Fact,
     drop_probes,
     prune_unproven,
     put_probe,
     record,
+    record_all,
     record_left_out,
     record_unproven,
 )
@@ -41,6 +43,7 @@ __all__ = [
     "Change",
     "Claims",
     "Event",
+    "Fact",
     "Group",
     "Kind",
     "Page",
@@ -56,6 +59,7 @@ __all__ = [
     "prune_unproven",
     "put_probe",
     "record",
+    "record_all",
     "record_left_out",
     "record_unproven",
 ]

@@ -53,7 +53,7 @@ from app.runs.pruning import (
     prune,
 )
 from app.runs.reading import Relative, WholeRun, get
-from app.runs.record import Call, record
+from app.runs.record import Call, record, record_all
 from app.runs.replaying import (
     REPLAYABLE,
     NotReplayableError,
@@ -178,6 +178,7 @@ __all__ = [
     "prune",
     "put_back",
     "record",
+    "record_all",
     "release",
     "replay",
     "resolve",
