@@ -58,7 +58,7 @@ def without_foreign_keys(connection: DBAPIConnection, record: object) -> None:
 
 @Operations.register_operation("build_index")
 class BuildIndex(MigrateOperation):
-    """Builds an index on a table that is in use.
+    """Builds an index on a table that is in use, in the place of one of that name.
 
     PostgreSQL builds it beside all who read and write; that is outside a transaction,
     so what the migration did before it is committed. Therefore it comes first, behind
@@ -87,6 +87,7 @@ class BuildIndex(MigrateOperation):
 @Operations.implementation_for(BuildIndex)
 def build(operations: Operations, index: BuildIndex) -> None:
     if operations.get_bind().dialect.name != "postgresql":
+        operations.drop_index(index.name, index.table, if_exists=True)
         operations.create_index(
             index.name, index.table, index.columns, sqlite_where=index.where
         )

@@ -1,6 +1,5 @@
 """Connections to the two databases, each made as strict as it can be."""
 
-import contextlib
 import itertools
 import sqlite3
 import time
@@ -14,9 +13,9 @@ from app.patience import Patience
 BUSY_SECONDS = 10
 """How long SQLite waits for another writer before it gives up."""
 
-_SOON, _OFTEN, _LATER = 0.0002, 100, 0.001
-"""Seconds between looks whether the other writer has finished: so many soon, then
-later."""
+_SHORT, _LOOKS = 0.0002, 100
+_LONG = 0.001
+"""Seconds between looks whether the other writer has finished: at first, and then."""
 
 _READS = "countersign_reads"
 """The execution option of a connection whose transactions only read."""
@@ -34,7 +33,7 @@ def make_engine(database_url: str, patience: Patience | None = None) -> sa.Engin
         connect_args=patience.connect_args(sa.make_url(database_url)),
     )
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine, seconds=patience.lock)
+        _prepare_sqlite(engine, patience.lock)
     else:
         _prepare_postgresql(engine)
     patience.limit(engine)
@@ -78,7 +77,7 @@ def _prepare_postgresql(engine: sa.Engine) -> None:
             driver.read_only = wanted
 
 
-def _prepare_sqlite(engine: sa.Engine, *, seconds: float) -> None:
+def _prepare_sqlite(engine: sa.Engine, lock_seconds: int) -> None:
     """Make SQLite durable (an answer means "recorded") and its writers take turns.
 
     Its own way to wait for another writer is to sleep, for ever longer, while others
@@ -93,7 +92,6 @@ def _prepare_sqlite(engine: sa.Engine, *, seconds: float) -> None:
         # end in "database is locked" at once. We say BEGIN IMMEDIATE ourselves.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -106,23 +104,30 @@ def _prepare_sqlite(engine: sa.Engine, *, seconds: float) -> None:
             # From its first SELECT on it sees what was there then; it waits for nobody.
             connection.exec_driver_sql("BEGIN")
             return
-        driver.execute("PRAGMA busy_timeout = 0")
-        try:
-            if not _takes_turn(driver, within=seconds):
-                # Waited for long enough: SQLAlchemy says so in its own words.
+        if not _takes_turn(driver, lock_seconds):
+            # Waited for long enough: SQLAlchemy says so in its own words.
+            try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-        finally:
-            driver.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+            finally:
+                driver.execute(f"PRAGMA busy_timeout = {lock_seconds * 1000}")
 
 
-def _takes_turn(driver: sqlite3.Connection, *, within: float) -> bool:
-    """Begin to write as soon as nobody else does; return whether it came to that."""
-    until = time.monotonic() + within
+def _takes_turn(driver: sqlite3.Connection, lock_seconds: int) -> bool:
+    """Begin to write as soon as nobody else does; return whether it came to that.
+
+    False, too, for what no waiting helps against, such as a file that only reads.
+    """
+    until = time.monotonic() + lock_seconds
+    driver.execute("PRAGMA busy_timeout = 0")
     for look in itertools.count():
-        with contextlib.suppress(sqlite3.OperationalError):
+        try:
             driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > until:
+                return False
+        else:
+            driver.execute(f"PRAGMA busy_timeout = {lock_seconds * 1000}")
             return True
-        if time.monotonic() > until:
-            break
-        time.sleep(_SOON if look < _OFTEN else _LATER)
+        time.sleep(_SHORT if look < _LOOKS else _LONG)
     return False

@@ -44,9 +44,8 @@ ONE_DATABASE = frozenset(
     f"test_{name}.py"
     for name in (
         # who is let in, and what is answered to whom
-        *("authorisation", "bench", "doors_closed", "draining", "floods"),
-        *("forge_pages", "fuzz", "listening", "operating", "scanner"),
-        *("security_txt", "server"),
+        *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
+        *("draining", "listening", "operating", "scanner", "security_txt", "server"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),

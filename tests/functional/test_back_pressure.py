@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -45,19 +44,16 @@ def caller(app: Flask, site: Jira, clock: Clock) -> Caller:
 
 @pytest.fixture
 def told(sessions: Sessions) -> Iterator[list[str]]:
-    """What each connection is told whenever it is taken in hand: at first, nothing."""
+    """What the database is told as each transaction begins: at first, nothing."""
     engine, statements = sessions.kw["bind"], list[str]()
 
-    def tell(connection: Any, *_: object) -> None:
+    def tell(connection: sa.Connection) -> None:
         for statement in statements:
-            with contextlib.closing(connection.cursor()) as cursor:
-                cursor.execute(statement)
-            if engine.dialect.name == "postgresql":
-                connection.commit()
+            connection.exec_driver_sql(statement)
 
-    sa.event.listen(engine, "checkout", tell)
+    sa.event.listen(engine, "begin", tell)
     yield statements
-    sa.event.remove(engine, "checkout", tell)
+    sa.event.remove(engine, "begin", tell)
 
 
 @contextmanager
@@ -113,7 +109,7 @@ def fill(sessions: Sessions, size: int) -> None:
 def read_only(sessions: Sessions, told: list[str]) -> Iterator[None]:
     """A replica, or a file that only reads."""
     is_sqlite = sessions.kw["bind"].dialect.name == "sqlite"
-    on_postgresql = "SET default_transaction_read_only = on"
+    on_postgresql = "SET TRANSACTION READ ONLY"
     statement = "PRAGMA query_only = ON" if is_sqlite else on_postgresql
     with telling(sessions, told, statement):
         yield

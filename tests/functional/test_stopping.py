@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from alembic import command
 from alembic.config import Config
 from flask import Flask
 
+from app.audit import AuditEvent, Kind
 from app.runs import Run
 from app.runtime import Runtime, utc_now
 from app.settings import Settings
-from app.web import create_app
+from app.web import create_app, refusals
 from sandbox import Jira, qsh, tokens
 from sandbox import create_app as create_jira
 from tests import services
@@ -135,6 +136,42 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def starting(
+    name: str, env: Mapping[str, str], folder: Path, *command: str
+) -> AbstractContextManager[Process]:
+    return started(
+        name, [COUNTERSIGN, *command], env=env, folder=folder, measured=False
+    )
+
+
+def web_server(
+    name: str, env: Mapping[str, str], folder: Path, port: int
+) -> AbstractContextManager[Process]:
+    env = {**env, "COUNTERSIGN_LISTEN": f"127.0.0.1:{port}"}
+    return starting(name, env, folder, "serve", "--web-only")
+
+
+def test_t13_web_server_that_ends_tells_what_it_only_counted(tmp_path: Path) -> None:
+    with installed(f"sqlite:///{tmp_path}/app.sqlite", tmp_path) as site:
+        port, sent = free_port(), 2 * refusals.UNPROVEN.per_minute + 10
+        with web_server("web", site.env, tmp_path, port) as web:
+            web.wait_until_answers(f"http://127.0.0.1:{port}/readyz")
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=OUTLASTING)
+            for _ in range(sent):
+                client.request("POST", TRIGGERED, b"{}")
+                assert client.getresponse().read() == b'{"error":"unauthorized"}\n'
+            client.close()
+            web.popen.send_signal(signal.SIGTERM)
+            assert web.popen.wait(10) == 0
+
+        with site.runtime.sessions.begin() as session:
+            events = session.scalars(sa.select(AuditEvent)).all()
+            refused = [e for e in events if e.kind == Kind.VERIFICATION_REFUSED]
+            counted = [e.facts for e in events if e.kind == Kind.REFUSALS_LEFT_OUT]
+        assert counted
+        assert len(refused) + sum(int(str(e["count"])) for e in counted) == sent
+
+
 def test_worker_in_a_hurry_ends_at_once_and_keeps_no_run(tmp_path: Path) -> None:
     """By its second signal; by one alone, it would wait for Jira's answer first."""
     with installed(f"sqlite:///{tmp_path}/app.sqlite", tmp_path) as site:
@@ -143,9 +180,7 @@ def test_worker_in_a_hurry_ends_at_once_and_keeps_no_run(tmp_path: Path) -> None
         site.jira.transition(key, "Start progress")
         assert site.jira.deliver_pending() == 1
         site.silent.set()
-        with started(
-            "worker", [COUNTERSIGN, "worker"], env=site.env, folder=tmp_path
-        ) as worker:
+        with starting("worker", site.env, tmp_path, "worker") as worker:
             assert site.asked.wait(OUTLASTING), worker.tail()
             worker.popen.send_signal(signal.SIGTERM)
             time.sleep(1.2)  # Ctrl-C comes from two sides at once, and is one signal
@@ -201,7 +236,7 @@ class Balancer:
             kept[port] = client
             if answer.headers["Connection"] == "close":
                 kept.pop(port).close()
-            time.sleep(0.01)
+            time.sleep(0.02)
         for client in kept.values():
             client.close()
 
@@ -253,9 +288,7 @@ def test_restart_one_by_one_under_load_loses_no_call(
     with ExitStack() as stack:
 
         def start(port: int, name: str) -> Process:
-            env = site.env | {"COUNTERSIGN_LISTEN": f"127.0.0.1:{port}"}
-            own = [COUNTERSIGN, "serve", "--web-only"]
-            return stack.enter_context(started(name, own, env=env, folder=tmp_path))
+            return stack.enter_context(web_server(name, site.env, tmp_path, port))
 
         before = [start(port, f"old-{port}") for port in ports]
         with under_load(site, *ports) as load:
