@@ -124,9 +124,10 @@ def growth(
             large = stack.enter_context(_grown(name, folder, many))
             for number in range(rounds + 1):
                 for each in (small, large):
-                    each.measure(times if number else 5)
+                    each.measure(times if number else 2 * CALLERS)
                     if not number:
-                        each.took.clear()  # caches and connections
+                        # Caches and connections; and every caller is known by now.
+                        each.took.clear()
             found.append(_section(name, small, large))
         click.echo(report.text(found[-1]))
     return found

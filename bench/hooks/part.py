@@ -166,6 +166,11 @@ def _notes(course: Course, how: Rounds) -> Iterator[str]:
         " whose records are not as many as its answers."
     )
     yield (
+        "Verified, and not recorded: ours asks the database for each call whether"
+        " tenant and secret still count, as it does when it records; a site's first"
+        " call is recorded all the same."
+    )
+    yield (
         "Every commit is on the disk: SQLite by WAL and synchronous=FULL, PostgreSQL by"
         " synchronous_commit=on."
     )
