@@ -136,9 +136,10 @@ def growth(
 def _section(name: str, small: Grown, large: Grown) -> Section:
     rows: list[list[str]] = []
     bars: list[Bar] = []
+    figures: dict[str, list[float]] = {}
     for what in small.took:
         before, after = (statistics.median(e.took[what]) for e in (small, large))
-        ratio = after / before
+        ratio, figures[what] = after / before, [before, after]
         rows.append([what, f"{before:.2f}", f"{after:.2f}", f"{ratio:.2f} x"])
         bars.append(report.at_most(f"{what}, {name}, as others come", BAR, ratio, "x"))
     return Section(
@@ -147,6 +148,7 @@ def _section(name: str, small: Grown, large: Grown) -> Section:
         rows=rows,
         notes=[NOTE],
         bars=bars,
+        figures=figures,
     )
 
 
