@@ -5,8 +5,8 @@ parts, each of which returns `report.Section`s; a whole run writes them down wit
 machine they were measured on.
 
 `hooks` is Jira's calls in a second, on any server of `serving`, beside `peers`;
-`carrying` what becomes of them, `growth` what others cost, `footprint` memory and start,
-`verification` one call by part, `pages` every view. `databases` makes what is measured
-on durable, unlike what tests use; `installation` puts us into it, `tenants` sites, and
-`history` their past.
+`carrying` what becomes of them, `growth` what others cost, `footprint` memory and
+start, `verification` one call by part, `pages` every view. `databases` makes what is
+measured on durable, unlike what tests use; `installation` puts us into it, `tenants`
+sites, and `history` their past.
 """
