@@ -8,6 +8,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 from flask import Flask
@@ -21,6 +22,9 @@ from app.web.headers import CLOSED, SAFE
 
 CONNECTIONS = 1000
 """Sockets that may be open: two hundred slow clients must not keep others out."""
+
+BACKLOG = 1024
+"""Connections that the system accepts for us meanwhile."""
 
 CROWDED = 900
 """Connections from which on each new one ends the one that has waited for longest."""
@@ -112,10 +116,26 @@ class Channel(HTTPChannel):
         self.waits_since = time.monotonic()
 
 
+def listen(address: str) -> Sequence[socket.socket]:
+    """Return sockets that listen at `HOST:PORT`; port 0 is any that is free.
+
+    One name, such as "localhost", may be several addresses.
+    """
+    host, _, port = address.rpartition(":")
+    found = socket.getaddrinfo(
+        host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    where = {(family, at[0]): at for family, _, _, _, at in found}
+    return [
+        socket.create_server(at[:2], family=family, backlog=BACKLOG)
+        for (family, _), at in where.items()
+    ]
+
+
 def create(
     flask: Flask,
     *,
-    listen: str,
+    listening: Sequence[socket.socket],
     threads: int,
     draining: threading.Event | None = None,
 ) -> BaseWSGIServer | MultiSocketServer:
@@ -123,13 +143,11 @@ def create(
 
     Once `draining` is set it keeps no connection beyond the answer that is due on it.
     """
-    host, _, port = listen.rpartition(":")
     sockets: dict[int, Any] = {}
     server = create_server(
         flask,
         map=sockets,
-        host=host,
-        port=int(port),
+        sockets=list(listening),
         threads=threads,
         connection_limit=CONNECTIONS,
         # select() cannot hold a thousand sockets; and who says nothing is let go.
@@ -145,7 +163,6 @@ def create(
         ident="",
     )
     for each in sockets.values():
-        # One name, such as "localhost", may be several addresses.
         if isinstance(each, BaseWSGIServer):
             each.channel_class = Channel
             vars(each)["draining"] = draining or threading.Event()
