@@ -63,7 +63,10 @@ def telling(sessions: Sessions, told: list[str], statement: str) -> Iterator[Non
         yield
     finally:
         told.clear()
-        sessions.kw["bind"].dispose()
+        if sessions.kw["bind"].dialect.name == "sqlite":
+            # Its connections were told for good, PostgreSQL's for one transaction. A
+            # worker may have one in hand, which nobody closes then.
+            sessions.kw["bind"].dispose()
 
 
 DISK_FULL = """
