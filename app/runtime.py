@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Self
@@ -14,6 +14,7 @@ from app import db
 from app.crypto import Keyring
 from app.http import Egress, Exempt, Mail, Network, RealHttp, RealMail
 from app.queue import Queue
+from app.quotas import Meter
 from app.settings import PLAIN_HTTP, Settings
 
 
@@ -58,6 +59,8 @@ class Runtime:
     mail: Mail
     queue: Queue
     now: Callable[[], datetime]
+    meter: Meter = field(default_factory=Meter)
+    """Counts what all our calls of Jira cost, until it is written down."""
 
     @classmethod
     def build(cls, settings: Settings) -> Self:

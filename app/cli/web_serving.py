@@ -4,6 +4,7 @@ import signal
 from types import FrameType
 
 from app.cli import opening
+from app.cli.metering import metered
 from app.web import create_app, left_out, server
 from app.web.context import KEY
 
@@ -23,5 +24,6 @@ def serve() -> None:
 
     signal.signal(signal.SIGTERM, close)
     signal.signal(signal.SIGINT, close)
-    serving.run()
+    with metered(runtime):
+        serving.run()
     left_out.write(flask.extensions[KEY])

@@ -5,19 +5,24 @@ import click
 from app import stops
 from app.cli import opening
 from app.cli.signals import stopping
+from app.runs import Turns
 from app.watchdog import Watchdog, scheduled
-from app.worker import Worker
+from app.worker import Carriers, Worker
 
 
 @click.command()
 def worker() -> None:
     """Carry out runs until stopped."""
     runtime = opening.runtime()
-    carrier = Worker(runtime=runtime)
     threads = runtime.settings.worker_threads
+    carrier = Worker(
+        runtime=runtime,
+        turns=Turns(most=threads),
+        carriers=Carriers(count=threads + 1),
+    )
     # In this order: Huey takes the signals first, and we take them from it.
     with (
-        runtime.queue.consuming(carrier.drain, threads=threads),
+        runtime.queue.consuming(carrier.carriers.wake, threads=1),
         stopping(carrier.stop),
         scheduled(Watchdog(runtime=runtime), carrier.stop),
     ):

@@ -79,6 +79,8 @@ class Why(StrEnum):
     AWAITS_TOKEN = "awaits-token"  # noqa: S105 -- a reason, not a token
     AWAITS_ANSWER = "awaits-answer"
     AWAITS_PROOF = "awaits-proof"
+    RATE_LIMITED = "rate-limited"
+    ISSUE_LIMITED = "issue-limited"
     SECRET_DROPPED = "secret-dropped"  # noqa: S105 -- a reason, not a secret
     PAUSED = "paused"
     WRONG_HOLD = "wrong-hold"
@@ -175,6 +177,15 @@ class Run(Base):
             ["tenant_id", "known_rule_id"], ["known_rule.tenant_id", "known_rule.id"]
         ),
         sa.Index(None, "tenant_id", "received_at"),
+        # Those that are not over, which are few: each tenant's longest due one first.
+        sa.Index(
+            "ix_run_tenant_id_due_at_id",
+            "tenant_id",
+            "due_at",
+            "id",
+            sqlite_where=sa.text("due_at IS NOT NULL"),
+            postgresql_where=sa.text("due_at IS NOT NULL"),
+        ),
         # What people filter by; ids count upwards with time, so each is in order.
         sa.Index(None, "tenant_id", "state", "id"),
         sa.Index(None, "tenant_id", "issue_id", "id"),

@@ -4,22 +4,20 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from app.settings import problems, production, ring
+from app.settings.foundations import Foundations
 from app.settings.given import Given
 from app.settings.kinds import (
     AP_JS_URL,
     DEVELOPMENT_KEY,
     BaseUrl,
     Contact,
-    DatabaseUrl,
     EgressException,
-    EncryptionKey,
     ForgeAppId,
     Listed,
     MailUrl,
-    QueueUrl,
     Some,
 )
 
@@ -32,53 +30,9 @@ class SettingsError(Exception):
     """The environment cannot configure the app; the message lists every problem."""
 
 
-class Settings(BaseModel):
+class Settings(Foundations):
     """Everything an operator may choose; each is an environment variable."""
 
-    # `hide_input_in_errors`: a malformed key must not be printed at start-up.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    mode: Literal["production", "development"] = Field(
-        "production",
-        description="`development` relaxes what docs/operate.md lists",
-        examples=["production"],
-    )
-    base_url: BaseUrl = Field(
-        description="Where Jira reaches this app, with its path prefix if it has one",
-        examples=["https://countersign.example.com"],
-    )
-    accepted_base_urls: Annotated[tuple[BaseUrl, ...], Listed] = Field(
-        (),
-        description="Further base URLs that install tokens may name while you move",
-        examples=["https://old.example.com"],
-    )
-    database_url: DatabaseUrl = Field(
-        description="SQLite or PostgreSQL; everything that must not be lost is there",
-        examples=["postgresql+psycopg://countersign@db/countersign"],
-        repr=False,
-    )
-    queue_url: QueueUrl = Field(
-        description="Wake-ups for workers: a SQLite file of its own, or Redis",
-        examples=["redis://redis:6379/0"],
-        repr=False,
-    )
-    encryption_keys: Some[EncryptionKey] = Field(
-        description="Base64 of 32 random bytes each; the first seals, all of them open."
-        " Or they come by one of the two that follow",
-        examples=["$(head -c 32 /dev/urandom | base64)"],
-        repr=False,
-    )
-    encryption_keys_file: str = Field(
-        "",
-        description="A file that has the encryption keys, which others may not write",
-        examples=["/run/secrets/countersign-keys"],
-    )
-    encryption_keys_command: str = Field(
-        "",
-        description="A command, run without a shell, that prints the encryption keys",
-        examples=["vault kv get -field=keys secret/countersign"],
-        repr=False,
-    )
     doors: Some[Literal["connect", "forge"]] = Field(
         ("connect", "forge"),
         description="Which ways in are open; the Forge door also needs an app id",
@@ -160,7 +114,8 @@ class Settings(BaseModel):
         4,
         ge=1,
         le=256,
-        description="Runs carried out at a time by one worker process",
+        description="Runs of one site carried out at a time by one worker process; one"
+        " thread more is for the other sites",
         examples=["8"],
     )
     secret_grace_minutes: int = Field(
@@ -198,6 +153,20 @@ class Settings(BaseModel):
         ge=1,
         description="A site's budget of runs; what exceeds it fails and says so",
         examples=["5000"],
+    )
+    points_per_hour: int = Field(
+        65_000,
+        ge=1,
+        description="What Jira lets all sites of the app spend together in an hour, in"
+        " points",
+        examples=["65000"],
+    )
+    points_percent: int = Field(
+        20,
+        ge=1,
+        le=100,
+        description="How much of these points one site may spend; with one site, 100",
+        examples=["20"],
     )
     watch_seconds: int = Field(
         300,

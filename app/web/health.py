@@ -21,6 +21,7 @@ METRICS = {
     "rules_unsound": "Gates with a way out of their hold that is open to others",
     "stopped": "1 while the operator has stopped everything",
     "tenants_stopped": "Sites that the operator has stopped by themselves",
+    "tenants_resting": "Sites whose runs wait for a limit of Jira's, or their share",
 }
 """What is told of `Counts`, each by the name of its member."""
 
@@ -59,7 +60,7 @@ def metrics() -> ResponseReturnValue:
 def _counts() -> Counts:
     with runtime().sessions.begin() as session:
         session.execute(sa.text("SELECT 1 FROM run LIMIT 1"))
-        return alerts.count(session)
+        return alerts.count(session, now=runtime().now())
 
 
 def _is_local() -> bool:

@@ -21,6 +21,7 @@ from app import (
     forge,
     keys,
     personal,
+    quotas,
     runs,
     tenants,
     tickets,
@@ -151,6 +152,7 @@ def _forget_expired(runtime: Runtime) -> None:
         tenants.forget_expired_tokens(session, now=now)
         tickets.delete_expired(session, now=now)
         forge.forget_calls(session, now=now)
+        quotas.forget(session, now=now)
         audit.prune_unproven(session)
 
 

@@ -1,0 +1,43 @@
+"""quotas: sites that rest, points that our calls cost; due runs by site
+
+Revises: 0010
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0011'
+down_revision = '0010'
+branch_labels = None
+depends_on = None
+
+DUE = sa.text('due_at IS NOT NULL')
+
+
+def upgrade() -> None:
+    op.create_table('rest',
+    sa.Column('tenant_id', sa.Uuid(), nullable=False),
+    sa.Column('cause', sa.Enum('refused', 'near', 'share', 'silent', name='restcause', native_enum=False, length=32), nullable=False),
+    sa.Column('since', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('until', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('times', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenant.id'], name=op.f('fk_rest_tenant_id_tenant')),
+    sa.PrimaryKeyConstraint('tenant_id', name=op.f('pk_rest'))
+    )
+    op.create_table('spent_points',
+    sa.Column('tenant_id', sa.Uuid(), nullable=False),
+    sa.Column('hour', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('points', sa.Integer(), nullable=False),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenant.id'], name=op.f('fk_spent_points_tenant_id_tenant')),
+    sa.PrimaryKeyConstraint('tenant_id', 'hour', name=op.f('pk_spent_points'))
+    )
+    # Beside what reads and writes: a big table must not stand still for it.
+    with op.get_context().autocommit_block():
+        op.create_index('ix_run_tenant_id_due_at_id', 'run', ['tenant_id', 'due_at', 'id'], unique=False, sqlite_where=DUE, postgresql_where=DUE, postgresql_concurrently=True)
+
+
+def downgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.drop_index('ix_run_tenant_id_due_at_id', table_name='run', postgresql_concurrently=True)
+    op.drop_table('spent_points')
+    op.drop_table('rest')
