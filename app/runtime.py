@@ -1,5 +1,6 @@
 """The composition root: the objects that live as long as the process."""
 
+import functools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -61,6 +62,11 @@ class Runtime:
     now: Callable[[], datetime]
     meter: Meter = field(default_factory=Meter)
     """Counts what all our calls of Jira cost, until it is written down."""
+
+    @functools.cached_property
+    def reading(self) -> sessionmaker[Session]:
+        """Transactions that only read: on SQLite they wait for nobody."""
+        return db.reading(self.sessions)
 
     @classmethod
     def build(cls, settings: Settings) -> Self:

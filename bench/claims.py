@@ -123,12 +123,18 @@ def _sites(sessions: Sessions, many: int) -> None:
         _add(sessions, _site(sessions), 1, NOW + timedelta(hours=1))
 
 
+def _many_due(sessions: Sessions, many: int) -> None:
+    for _ in range(many // 100):
+        _add(sessions, _site(sessions), 1, NOW - timedelta(hours=1))
+
+
 CASES: Mapping[str, Callable[[Sessions, int], None]] = {
     "few": _few,
     "due": _due,
     "stopped": _stopped,
     "later": _later,
     "sites": _sites,
+    "all due": _many_due,
 }
 
 

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -10,7 +11,10 @@ from sqlalchemy.orm import Session, aliased, undefer
 
 from app import quotas, stops
 from app.runs.tables import Run
-from app.runs.turns import Due, Turns
+from app.runs.turns import FIRST, Turns
+
+LISTED = 16
+"""Of so many sites that have a run due, one is chosen."""
 
 WINDOW = 100
 """Of so many due runs of a site one is chosen. More of them in hand at once, or a
@@ -24,44 +28,75 @@ def take(session: Session, turns: Turns, *, now: datetime) -> Run | None:
 
     How much a site has due counts for nothing, only that it has something.
     """
-    for tenant_id in turns.order(_due(session, now)):
-        run = _take(session, tenant_id, now)
-        if run is not None:
-            return run
+    for due in _rounds(session, turns, now):
+        for tenant_id in turns.order(due):
+            run = _take(session, tenant_id, now)
+            if run is not None:
+                return run
     return None
 
 
-def _due(session: Session, now: datetime) -> list[Due]:
-    """Return every tenant that has a run which is due."""
-    return [Due(*row) for row in session.execute(_tenants(), {"now": now})]
+def _rounds(session: Session, turns: Turns, now: datetime) -> Iterator[list[uuid.UUID]]:
+    """Yield the tenants that have a run which is due; so many at once, where many do.
+
+    Then it begins behind who was served last, and goes once round.
+    """
+    last = turns.last
+    found = _due(session, FIRST, now)
+    if len(found) < LISTED:
+        yield found
+        return
+    found = _due(session, last, now)
+    yield found
+    while len(found) == LISTED:
+        found = _due(session, found[-1], now)
+        yield found
+    behind = FIRST
+    while behind < last:
+        found = _due(session, behind, now)
+        yield [each for each in found if each <= last]
+        behind = found[-1] if len(found) == LISTED else last
+
+
+def _due(session: Session, behind: uuid.UUID, now: datetime) -> list[uuid.UUID]:
+    """Return the first tenants behind that one which have a run that is due."""
+    asked = {"now": now, "behind": behind}
+    return sorted(session.scalars(_tenants(), asked))
 
 
 # Each statement is made once: to make one takes longer than the database for it.
 
 
 @functools.cache
-def _tenants() -> sa.Select[uuid.UUID, datetime]:
-    """Return what goes from one tenant of the index to the next.
+def _tenants() -> sa.Select[uuid.UUID]:
+    """Return what goes from one tenant of the index to the next, and stops soon.
 
     What it costs grows with the tenants that have open runs, and not with their runs.
     """
+    # In the very order of the index: by any other a database may find it by another.
+    in_order = (Run.tenant_id, Run.due_at, Run.id)
     open_runs = sa.select(Run.tenant_id).where(Run.due_at.is_not(None))
-    open_runs = open_runs.order_by(Run.tenant_id).limit(1)
-    first = sa.select(open_runs.scalar_subquery().label("tenant_id"))
-    tenants = first.cte("open_tenant", recursive=True)
-    behind = open_runs.where(Run.tenant_id > tenants.c.tenant_id).correlate(tenants)
+    next_one = open_runs.order_by(*in_order).limit(1)
+    first = next_one.where(Run.tenant_id > sa.bindparam("behind"))
+    first_row = sa.select(first.scalar_subquery().label("tenant_id"))
+    tenants = first_row.cte("open_tenant", recursive=True)
+    after = next_one.where(Run.tenant_id > tenants.c.tenant_id).correlate(tenants)
     tenants = tenants.union_all(
-        sa.select(behind.scalar_subquery()).where(tenants.c.tenant_id.is_not(None))
+        sa.select(after.scalar_subquery()).where(tenants.c.tenant_id.is_not(None))
     )
     oldest = (
-        sa.select(sa.func.min(Run.due_at))
+        sa.select(Run.due_at)
         .where(Run.tenant_id == tenants.c.tenant_id, Run.due_at.is_not(None))
+        .order_by(*in_order)
+        .limit(1)
         .correlate(tenants)
         .scalar_subquery()
     )
-    since = sa.select(tenants.c.tenant_id, oldest.label("since")).subquery()
-    return sa.select(since.c.tenant_id, since.c.since).where(
-        since.c.since <= _NOW, *_is_free(since.c.tenant_id)
+    # No ORDER BY: to sort, a database would go to the last tenant first.
+    return (
+        sa.select(tenants.c.tenant_id)
+        .where(oldest <= _NOW, *_is_free(tenants.c.tenant_id))
+        .limit(LISTED)
     )
 
 

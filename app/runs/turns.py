@@ -1,8 +1,8 @@
 """Whose run is next: the sites take turns, however many runs each of them has.
 
-Each process keeps its own account, in memory: what it has in hand of each site, and in
-which order it served them. Nothing of it has to outlive the process, and no row is
-written for it (docs/adr/0018).
+Each process keeps its own account, in memory: what it has in hand of each site, and
+whom it served last. Nothing of it has to outlive the process, and no row is written for
+it (docs/adr/0018).
 """
 
 import threading
@@ -10,17 +10,9 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
 
 ANY = 1_000_000
-
-
-class Due(NamedTuple):
-    """A site that has runs which may be begun, and since when."""
-
-    tenant_id: uuid.UUID
-    since: datetime
+FIRST = uuid.UUID(int=0)
 
 
 @dataclass
@@ -28,44 +20,32 @@ class Turns:
     """Which sites' runs one process has in hand, and whose turn it is.
 
     Attack: one site has ten thousand runs due, or a Jira that answers each call after
-    half a minute, and every other site waits behind it. So whoever has the fewest runs
-    in hand is first, then who was served longest ago; and no site has more than `most`
-    in hand, so that with one thread more than that another site finds room at once.
+    half a minute, and every other site waits behind it. So sites are served in the
+    order of their ids, round and round; those with fewer runs in hand before others;
+    and no site has more than `most` in hand, so that with one thread more than that
+    another site finds room at once.
     """
 
     most: int = ANY
     choosing: threading.Lock = field(default_factory=threading.Lock)
     """Held by whoever looks for a run until it is counted here, so that two of one
     process neither see the same state nor go for the same run."""
+    last: uuid.UUID = FIRST
+    """Who was served last."""
     _in_hand: Counter[uuid.UUID] = field(default_factory=Counter)
-    _served: dict[uuid.UUID, int] = field(default_factory=dict)
-    _number: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def order(self, due: Sequence[Due]) -> list[uuid.UUID]:
-        """Return who may have a run begun, whose turn it is first.
-
-        What is known of sites that have nothing due is forgotten: they are first when
-        they come again.
-        """
+    def order(self, due: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+        """Return who of them may have a run begun, whose turn it is first."""
         with self._lock:
-            names = {each.tenant_id for each in due}
-            self._served = {
-                tenant_id: number
-                for tenant_id, number in self._served.items()
-                if tenant_id in names
-            }
-            waiting = [
-                each for each in due if self._in_hand[each.tenant_id] < self.most
-            ]
-            return [each.tenant_id for each in sorted(waiting, key=self._rank)]
+            free = [each for each in due if self._in_hand[each] < self.most]
+            return sorted(free, key=self._rank)
 
     def took(self, tenant_id: uuid.UUID) -> None:
         """Note that a run of the site is in hand."""
         with self._lock:
-            self._number += 1
             self._in_hand[tenant_id] += 1
-            self._served[tenant_id] = self._number
+            self.last = tenant_id
 
     def gave_back(self, tenant_id: uuid.UUID) -> None:
         """Note that it is in hand no more."""
@@ -74,6 +54,5 @@ class Turns:
             if not self._in_hand[tenant_id]:
                 del self._in_hand[tenant_id]
 
-    def _rank(self, due: Due) -> tuple[int, int, datetime]:
-        tenant_id = due.tenant_id
-        return self._in_hand[tenant_id], self._served.get(tenant_id, 0), due.since
+    def _rank(self, tenant_id: uuid.UUID) -> tuple[int, bool, uuid.UUID]:
+        return self._in_hand[tenant_id], tenant_id <= self.last, tenant_id

@@ -2,22 +2,15 @@
 
 import uuid
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 
 from app.runs import Turns
-from app.runs.turns import Due
 
-NOW = datetime(2026, 11, 30, tzinfo=UTC)
 NOISY, QUIET, THIRD = (uuid.UUID(int=n) for n in (1, 2, 3))
-
-
-def due(*tenants: uuid.UUID) -> list[Due]:
-    return [Due(each, NOW - timedelta(hours=5 - n)) for n, each in enumerate(tenants)]
 
 
 def serve(turns: Turns, *tenants: uuid.UUID) -> uuid.UUID:
     """Carry out one run; return whose."""
-    first = turns.order(due(*tenants))[0]
+    first = turns.order(tenants)[0]
     turns.took(first)
     turns.gave_back(first)
     return first
@@ -56,8 +49,8 @@ def test_no_site_has_more_in_hand_than_it_may() -> None:
     turns.took(NOISY)
     turns.took(NOISY)
 
-    assert turns.order(due(NOISY)) == []
-    assert turns.order(due(NOISY, QUIET)) == [QUIET]
+    assert turns.order([NOISY]) == []
+    assert turns.order([NOISY, QUIET]) == [QUIET]
 
     turns.gave_back(NOISY)
-    assert turns.order(due(NOISY)) == [NOISY]
+    assert turns.order([NOISY]) == [NOISY]
