@@ -1,13 +1,12 @@
 """Chooses the run that is carried out next, and takes it so that nobody else does."""
 
 import functools
-import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased, undefer
+from sqlalchemy.orm import Session, undefer
 
 from app import quotas, stops
 from app.runs.tables import Run
@@ -110,7 +109,8 @@ def _take(session: Session, tenant_id: uuid.UUID, now: datetime) -> Run | None:
     """Take the tenant's longest due run of an issue of which none is in hand.
 
     So runs of one issue are carried out one after the other, in the order in which
-    they are due, however many workers there are.
+    they are due, however many workers there are: each goes for the first one of an
+    issue, and past the whole issue if that one is taken, or about to be.
     """
     asked = {"now": now, "tenant_id": tenant_id}
     waiting = session.execute(_waiting(), asked).all()
@@ -118,12 +118,8 @@ def _take(session: Session, tenant_id: uuid.UUID, now: datetime) -> Run | None:
     for row in waiting:
         if row.issue_id in busy:
             continue
-        busy.add(row.issue_id)  # if it is not to be had, those behind it wait as well
-        if not _reserve(session, f"{tenant_id} {row.issue_id}"):
-            continue
-        same = [other.id for other in waiting if other.issue_id == row.issue_id]
-        wanted = {"now": now, "run_id": row.id, "of_issue": same}
-        run = session.scalar(_one(), wanted)
+        busy.add(row.issue_id)
+        run = session.scalar(_one(), {"now": now, "run_id": row.id})
         if run is not None:
             return run
     return None
@@ -142,38 +138,18 @@ def _waiting() -> sa.Select[uuid.UUID, str, datetime | None]:
 
 @functools.cache
 def _one() -> sa.Select[Run]:
-    """Return what takes a run, unless it or another of its issue is in hand.
-
-    Of the issue it was asked before; one may have been taken, and committed, since.
-    """
-    other = aliased(Run)
-    of_issue = other.id.in_(sa.bindparam("of_issue", expanding=True))
-    in_hand = sa.exists().where(of_issue, other.lease_until > _NOW)
+    """Return what takes a run, unless somebody else has it or is about to."""
     return (
         sa.select(Run)
         .where(
             Run.id == sa.bindparam("run_id"),
             Run.due_at <= _NOW,
-            sa.not_(in_hand),
+            sa.or_(Run.lease_until.is_(None), Run.lease_until <= _NOW),
             *_is_free(Run.tenant_id.expression),
         )
-        .with_for_update(skip_locked=True, of=Run)
+        .with_for_update(skip_locked=True)
         .options(undefer(Run.config), undefer(Run.unverified_hint))
     )
-
-
-def _reserve(session: Session, issue: str) -> bool:
-    """Keep an issue's runs for this transaction; False if another one has them.
-
-    On SQLite nobody else writes now. On PostgreSQL two workers could each take one of
-    two runs, seeing neither's lease: so an issue has a lock of its own. Two issues may
-    share one; then one of them waits for its turn.
-    """
-    if session.get_bind().dialect.name != "postgresql":
-        return True
-    digest = hashlib.sha256(issue.encode()).digest()
-    lock = sa.func.pg_try_advisory_xact_lock(int.from_bytes(digest[:8], signed=True))
-    return bool(session.scalar(sa.select(lock)))
 
 
 def _is_over(lease_until: datetime | None, now: datetime) -> bool:
