@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from app import patience
 from app.runtime import Runtime
 from app.worker import metering
 
@@ -26,7 +27,7 @@ def metered(runtime: Runtime) -> Iterator[None]:
                 metering.write_down(runtime)
             except sa.exc.DBAPIError as error:
                 # Nothing is lost: it is counted until the database is back.
-                log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
+                log.error("database: %s", patience.words_of(error))  # noqa: TRY400 -- the text has values
 
     thread = threading.Thread(target=write, name="metering", daemon=True)
     thread.start()

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from app import quotas
+from app import metrics, quotas, tracing
 from app.http import Http, Request, Response, SendError
 from app.jira.issues import Issue, issue_of
 from app.jira.signing import Signer
@@ -218,6 +218,7 @@ class Jira:
     ) -> Response:
         authorization = signer.authorization(method, path, now=self.now())
         headers = {"Authorization": authorization, "Accept": "application/json"}
+        headers |= tracing.headers()
         data = b""
         if body is not None:  # a GET with a body is answered 403
             data = json.dumps(body).encode()
@@ -237,8 +238,10 @@ class Jira:
         try:
             response = self.http.send(request)
         except SendError:
+            metrics.count_jira(None)
             self.meter.miss(self.tenant_id)
             raise
+        metrics.count_jira(response.status)
         self._spend(quotas.base_cost(response.status))
         wanted = quotas.asked(response.status, response.headers, now=self.now())
         if wanted is not None:

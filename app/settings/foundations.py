@@ -15,7 +15,7 @@ from app.settings.kinds import (
 
 
 class Foundations(BaseModel):
-    """What a process needs before it can do anything."""
+    """What a process needs before it can do anything, and how long it waits for it."""
 
     # `hide_input_in_errors`: a malformed key must not be printed at start-up.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -38,6 +38,60 @@ class Foundations(BaseModel):
         description="SQLite or PostgreSQL; everything that must not be lost is there",
         examples=["postgresql+psycopg://countersign@db/countersign"],
         repr=False,
+    )
+    connect_seconds: int = Field(
+        5,
+        ge=2,
+        le=60,
+        description="How long PostgreSQL may take to let us in",
+        examples=["5"],
+    )
+    web_statement_seconds: int = Field(
+        10,
+        ge=1,
+        le=600,
+        description="How long one statement of a request may take in PostgreSQL; then"
+        " the answer is 503",
+        examples=["10"],
+    )
+    web_lock_seconds: int = Field(
+        5,
+        ge=1,
+        le=600,
+        description="How long a request waits for another transaction; then the answer"
+        " is 503",
+        examples=["5"],
+    )
+    work_statement_seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="How long one statement of a worker or a command may take in"
+        " PostgreSQL",
+        examples=["60"],
+    )
+    work_lock_seconds: int = Field(
+        10,
+        ge=1,
+        le=600,
+        description="How long a worker or a command waits for another transaction",
+        examples=["10"],
+    )
+    idle_transaction_seconds: int = Field(
+        60,
+        ge=10,
+        le=3600,
+        description="After how long PostgreSQL ends a transaction of ours that says"
+        " nothing",
+        examples=["60"],
+    )
+    migration_lock_seconds: int = Field(
+        2,
+        ge=1,
+        le=60,
+        description="How long `db upgrade` waits for a table before it lets others go"
+        " first and tries again",
+        examples=["2"],
     )
     queue_url: QueueUrl = Field(
         description="Wake-ups for workers: a SQLite file of its own, or Redis",

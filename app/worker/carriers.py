@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from app import patience
+
 log = logging.getLogger(__name__)
 
 END_SECONDS = 10.0
@@ -71,7 +73,7 @@ class Carriers:
                 carry()
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, and the next sweep asks.
-                log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
+                log.error("database: %s", patience.words_of(error))  # noqa: TRY400 -- the text has values
             except Exception:
                 # A thread that ended would be missing from then on.
                 log.exception("a carrier failed")
