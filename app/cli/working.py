@@ -39,7 +39,7 @@ def worker() -> None:
     with (
         stopping(carrier.stop, hurry=lambda: _end(carrier), within=FINISH_SECONDS),
         worker_metrics.shown(runtime.settings),
-        runtime.queue.consuming(carrier.carriers.wake, threads=1),
+        runtime.queue.consuming(carrier.carriers.hear, threads=1),
         scheduled(Watchdog(runtime=runtime, stop=carrier.stop), carrier.stop),
     ):
         carrier.run()

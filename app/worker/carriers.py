@@ -30,7 +30,16 @@ class Carriers:
     _idle: int = 0
     _wanted: int = 0
     _is_over: bool = False
-    _turn: threading.Condition = field(default_factory=threading.Condition)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn: threading.Condition = field(init=False)
+    """Notified when one more is to look."""
+    _room: threading.Condition = field(init=False)
+    """Notified when one becomes idle."""
+
+    def __post_init__(self) -> None:
+        """Let both conditions be of one lock."""
+        self._turn = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
 
     def wake(self) -> None:
         """Have one more thread look for due runs.
@@ -42,6 +51,15 @@ class Carriers:
             if self._wanted <= self._idle:
                 self._wanted += 1
                 self._turn.notify()
+
+    def hear(self) -> None:
+        """Take a wake-up from the queue once a thread is free for it.
+
+        A process that is busy must not take those that an idle one could follow.
+        """
+        with self._room:
+            self._room.wait_for(lambda: self._idle > self._wanted or self._is_over)
+        self.wake()
 
     @contextmanager
     def working(self, carry: Callable[[], None]) -> Iterator[None]:
@@ -63,6 +81,7 @@ class Carriers:
             with self._turn:
                 self._is_over = True
                 self._turn.notify_all()
+                self._room.notify_all()
             deadline = time.monotonic() + END_SECONDS
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -82,6 +101,7 @@ class Carriers:
         """Wait until there is something to look for; False when it is over."""
         with self._turn:
             self._idle += 1
+            self._room.notify_all()
             while not self._wanted and not self._is_over:
                 self._turn.wait()
             self._idle -= 1

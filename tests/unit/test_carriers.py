@@ -89,6 +89,26 @@ def test_run_that_comes_while_all_are_busy_waits_for_no_sweep() -> None:
         assert comes(lambda: len(looks) == 2)
 
 
+def test_wake_up_is_left_to_other_processes_while_all_are_busy() -> None:
+    runs = Runs(Carriers(count=2), due=3)
+    heard = threading.Event()
+
+    def hear() -> None:
+        runs.carriers.hear()
+        heard.set()
+
+    with runs.carriers.working(runs.carry):
+        runs.carriers.hear()
+        assert comes(lambda: runs.in_hand == 2)
+        consumer = threading.Thread(target=hear)
+        consumer.start()
+        assert not heard.wait(0.05)
+
+        runs.may_end.set()
+        assert heard.wait(10)
+        consumer.join(10)
+
+
 @pytest.mark.parametrize(
     "error", [RuntimeError("a bug"), sa.exc.OperationalError("", {}, Exception())]
 )
