@@ -1,9 +1,8 @@
-"""Has a process write down what its calls of Jira cost, where no worker does."""
+"""Has a web process write down what its calls of Jira cost; a worker does by itself."""
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 
 import sqlalchemy as sa
 
@@ -16,23 +15,19 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS = 1.0
 
 
-@contextmanager
-def metered(runtime: Runtime) -> Iterator[None]:
-    """Write down every second, on a thread of its own: no request waits for it."""
-    over = threading.Event()
+def begin(runtime: Runtime) -> None:
+    """Write down every second, on a thread of its own: no request waits for it.
+
+    It ends with its process; what was counted in the last second is lost.
+    """
 
     def write() -> None:
-        while not over.wait(EVERY_SECONDS):
+        while True:
+            time.sleep(EVERY_SECONDS)
             try:
                 metering.write_down(runtime)
             except sa.exc.DBAPIError as error:
                 # Nothing is lost: it is counted until the database is back.
                 log.error("database: %s", patience.words_of(error))  # noqa: TRY400 -- the text has values
 
-    thread = threading.Thread(target=write, name="metering", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join(2 * EVERY_SECONDS)
+    threading.Thread(target=write, name="metering", daemon=True).start()
