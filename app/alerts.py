@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app import db, stops
+from app import db, quotas, stops
 from app.db import Base, printable
 from app.http import MailServer, unjudged
 from app.rules import KnownRule
@@ -61,6 +61,8 @@ class Counts:
     stopped: bool
     """Whether the operator has stopped everything."""
     tenants_stopped: int
+    tenants_resting: int
+    """Whose runs wait for a limit of Jira's, or for their share of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ class Trouble:
         return f"{self.cause}{OF_SITE}" if self.notice_to else self.cause
 
 
-def count(session: Session) -> Counts:
+def count(session: Session, *, now: datetime) -> Counts:
     """Count what an operator should look into, over all active sites."""
     active = sa.select(Tenant.id).where(Tenant.state == State.ACTIVE)
     refusing = active.where(Tenant.jira_refuses_since.is_not(None))
@@ -98,6 +100,7 @@ def count(session: Session) -> Counts:
         rules_unsound=_number(session, unsound),
         stopped=stopped.everything,
         tenants_stopped=stopped.tenants,
+        tenants_resting=quotas.count_resting(session, now=now),
     )
 
 

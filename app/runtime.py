@@ -3,7 +3,7 @@
 import functools
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Self
@@ -16,6 +16,7 @@ from app.crypto import Keyring
 from app.http import Egress, Exempt, Mail, Network, RealHttp, RealMail
 from app.patience import Patience
 from app.queue import Queue
+from app.quotas import Meter
 from app.settings import PLAIN_HTTP, Settings
 
 
@@ -60,6 +61,8 @@ class Runtime:
     mail: Mail
     queue: Queue
     now: Callable[[], datetime]
+    meter: Meter = field(default_factory=Meter)
+    """Counts what all our calls of Jira cost, until it is written down."""
 
     @functools.cached_property
     def reading(self) -> sessionmaker[Session]:

@@ -3,7 +3,7 @@
 import gc
 import threading
 
-from app.cli import environment, opening
+from app.cli import environment, metering, opening
 from app.cli.signals import stopping
 from app.runtime import Runtime
 from app.settings import Settings
@@ -24,7 +24,9 @@ def serve() -> None:
 
 
 def _opened() -> Runtime:
-    return opening.runtime(serves=True, names=measuring.ids)
+    runtime = opening.runtime(serves=True, names=measuring.ids)
+    metering.begin(runtime)
+    return runtime
 
 
 def _serve(settings: Settings) -> None:

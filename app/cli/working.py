@@ -8,8 +8,9 @@ import click
 from app import stops
 from app.cli import opening, worker_metrics
 from app.cli.signals import stopping
+from app.runs import Turns
 from app.watchdog import Watchdog, scheduled
-from app.worker import Worker, housekeeping, retaining
+from app.worker import Carriers, Worker, housekeeping, retaining
 from app.worker.retaining import Went
 
 FINISH_SECONDS = 7.5
@@ -28,13 +29,17 @@ def worker() -> None:
     signal has it give them back at once.
     """
     runtime = opening.runtime()
-    carrier = Worker(runtime=runtime)
     threads = runtime.settings.worker_threads
+    carrier = Worker(
+        runtime=runtime,
+        turns=Turns(most=threads),
+        carriers=Carriers(count=threads + 1),
+    )
     # The signals first: they are heard until all else has ended.
     with (
         stopping(carrier.stop, hurry=lambda: _end(carrier), within=FINISH_SECONDS),
         worker_metrics.shown(runtime.settings),
-        runtime.queue.consuming(carrier.drain, threads=threads),
+        runtime.queue.consuming(carrier.carriers.hear, threads=1),
         scheduled(Watchdog(runtime=runtime, stop=carrier.stop), carrier.stop),
     ):
         carrier.run()

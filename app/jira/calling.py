@@ -9,14 +9,20 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from app import metrics, tracing
+from app import metrics, quotas, tracing
 from app.http import Http, Request, Response, SendError
 from app.jira.issues import Issue, issue_of
 from app.jira.signing import Signer
+from app.quotas import Meter
 from app.tenants import Door
 
 UNAUTHORIZED = 401
 RULES_PER_PAGE = 50
+
+LIMITED = 429
+
+_BY_POINTS = frozenset({Door.CONNECT, Door.FORGE})
+"""Doors of Jira Cloud, whose calls cost points."""
 
 ODD = (AttributeError, LookupError, TypeError, ValueError)
 """What reading an answer raises that has not the shape of one: that is no answer."""
@@ -42,18 +48,30 @@ class JiraError(Exception):
     """Jira answered, but not with success. `message` is what it says, for people."""
 
     def __init__(
-        self, status: int, message: str, *, retry_after: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after: str | None = None,
+        is_of_issue: bool = False,
     ) -> None:
         answered = f"Jira answered {status}"
         super().__init__(f"{answered}: {message}" if message else answered)
         self.status = status
         self.message = message
         self.retry_after = retry_after
+        self.is_of_issue = is_of_issue
+        """Whether a limit was reached that is of one issue, and not of the site."""
 
     @property
     def refuses_us(self) -> bool:
         """Whether Jira answered that our signed calls are not welcome."""
         return self.status in {UNAUTHORIZED, 403}
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether Jira answered that there were too many calls: nothing was done."""
+        return self.status == LIMITED
 
 
 class TokenRefusedError(JiraError):
@@ -76,6 +94,8 @@ class Jira:
     standing: Standing = Standing.READY
     http: Http
     now: Callable[[], datetime]
+    meter: Meter = field(default_factory=Meter)
+    """Counts what calls cost, and what Jira says of its limits."""
     answered: set[int] = field(default_factory=set)
     """Which of `signers` Jira has accepted, by position: 0 proves the newest (T5)."""
     refusals: list[str] = field(default_factory=list)
@@ -155,7 +175,9 @@ class Jira:
         response = self.answer(method, path, body=body)
         if not 200 <= response.status < 300:  # noqa: PLR2004
             raise _error(response)
-        return _json(response)
+        found = _json(response)
+        self._spend(quotas.object_cost(method, path, found))
+        return found
 
     def answer(self, method: str, path: str, *, body: Any = None) -> Response:  # noqa: ANN401
         """Send one signed request; return the answer as it is, whatever its status.
@@ -209,16 +231,25 @@ class Jira:
             tenant_id=self.tenant_id,
             seconds=self.seconds,
         )
-        return self._counted(request)
+        return self._metered(request)
 
-    def _counted(self, request: Request) -> Response:
+    def _metered(self, request: Request) -> Response:
+        """Send; count what it cost, and note what the answer says of limits."""
         try:
-            answer = self.http.send(request)
+            response = self.http.send(request)
         except SendError:
             metrics.count_jira(None)
+            self.meter.miss(self.tenant_id)
             raise
-        metrics.count_jira(answer.status)
-        return answer
+        metrics.count_jira(response.status)
+        self._spend(quotas.base_cost(response.status))
+        wanted = quotas.asked(response.status, response.headers, now=self.now())
+        if wanted is not None:
+            self.meter.ask(self.tenant_id, wanted)
+        return response
+
+    def _spend(self, points: int) -> None:
+        self.meter.spend(self.tenant_id, points if self.door in _BY_POINTS else 0)
 
 
 def segment(text: str) -> str:
@@ -257,4 +288,9 @@ def _error(response: Response) -> JiraError:
             parts += [f"{field}: {text}" for field, text in errors.items()]
         if not parts and body.get("message"):
             parts.append(str(body["message"]))
-    return JiraError(response.status, "; ".join(parts)[:500], retry_after=retry_after)
+    return JiraError(
+        response.status,
+        "; ".join(parts)[:500],
+        retry_after=retry_after,
+        is_of_issue=quotas.is_of_issue(response.headers),
+    )

@@ -70,6 +70,7 @@ def _opened(
         signers=signers,
         standing=Standing.READY if signers else Standing.GONE,
         http=runtime.http,
+        meter=runtime.meter,
         now=runtime.now,
     )
 
@@ -97,6 +98,7 @@ def open_offered(runtime: Runtime, trial: Trial, base_url: str) -> Jira:
         signers=[signer],
         seconds=PROVING_SECONDS,
         http=runtime.http,
+        meter=runtime.meter,
         now=runtime.now,
     )
 

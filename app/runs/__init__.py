@@ -2,6 +2,7 @@
 
 `tables` says what is stored; `record` writes a call down at the door; `holding` keeps
 one until the secret that signed it is proven; `claims` takes a run in hand,
+`choosing` finds which, `turns` says whose is next,
 `confirming` notes what Jira said of it and `settling` what came of it, step by step;
 `lineage` knows which runs led to which; `resolving` takes a person's word where nobody
 else can tell; `replaying` carries out again what ended; `waiting` knows what a run
@@ -29,6 +30,7 @@ from app.runs.finding import (
 )
 from app.runs.giving_up import give_up, open_runs
 from app.runs.holding import count_held, end_held, is_full, release
+from app.runs.issue_writes import Full, full
 from app.runs.laying_down import lay_down
 from app.runs.lineage import (
     MAX_DEPTH,
@@ -87,6 +89,7 @@ from app.runs.tables import (
     StepState,
     Why,
 )
+from app.runs.turns import Turns
 from app.runs.waiting import (
     Awaited,
     await_answer,
@@ -116,6 +119,7 @@ __all__ = [
     "Claim",
     "Confirmation",
     "Exchange",
+    "Full",
     "ListedAnswer",
     "ListedAttempt",
     "ListedRun",
@@ -137,6 +141,7 @@ __all__ = [
     "StepClaim",
     "StepState",
     "TenantGoneError",
+    "Turns",
     "Wanted",
     "WholeRun",
     "Why",
@@ -156,6 +161,7 @@ __all__ = [
     "find_of_issue",
     "forget_exchanges",
     "forget_message",
+    "full",
     "get",
     "give_up",
     "hold_step",

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import stops
+from app import quotas, stops
 from app.runs.tables import Run, RunState
 from app.tenants import State, Tenant
 
@@ -33,7 +33,7 @@ class Backlog:
     states: Mapping[RunState, int]
     """Runs under way, and those that wait for a person's word."""
     due: int
-    """How many a worker might take now: of no tenant that is stopped."""
+    """How many a worker might take now: of no tenant that is stopped or rests."""
     due_since: datetime | None
     """Since when the one that has waited for longest is due."""
 
@@ -52,6 +52,7 @@ def count_backlog(session: Session, *, now: datetime) -> Backlog:
         first.c.due_at <= now,
         sa.or_(first.c.lease_until.is_(None), first.c.lease_until <= now),
         stops.is_free(first.c.tenant_id),
+        quotas.is_awake(first.c.tenant_id, sa.literal(now, Run.due_at.type)),
     )
     rows = session.execute(
         sa.select(

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
-from app import stops
+from app.runs import choosing
 from app.runs.lineage import Origin, Parent, origin
 from app.runs.tables import (
     Role,
@@ -19,10 +19,16 @@ from app.runs.tables import (
     StepState,
     Why,
 )
+from app.runs.turns import Turns
 
 LEASE = timedelta(seconds=60)
 """How long a claimed run may stay silent before another worker takes it; longer than
 the deadline of one request, and renewed whenever something is settled."""
+
+_RESTED = frozenset(
+    {Why.AWAITS_TOKEN, Why.AWAITS_ANSWER, Why.RATE_LIMITED, Why.ISSUE_LIMITED}
+)
+"""Reasons to rest that are over once a run is claimed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,29 +82,23 @@ class Claim:
     steps: tuple[StepClaim, ...]
 
 
-def claim(session: Session, *, now: datetime) -> Claim | None:
-    """Take the longest due run, including one whose worker went silent.
+def claim(
+    session: Session, *, now: datetime, turns: Turns | None = None
+) -> Claim | None:
+    """Take a run that is due, including one whose worker went silent.
 
-    None of a tenant that is stopped: whether it is, is asked in this very statement.
+    Of the site whose turn it is the longest due one. None of a tenant that is stopped,
+    or rests: whether it does, is asked in the very statement that takes the run.
     """
-    run = session.scalar(
-        sa.select(Run)
-        .where(
-            Run.due_at <= now,
-            sa.or_(Run.lease_until.is_(None), Run.lease_until <= now),
-            stops.is_free(Run.tenant_id.expression),
-        )
-        .order_by(Run.due_at, Run.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .options(undefer(Run.config), undefer(Run.unverified_hint))
-    )
-    if run is None:
-        return None
+    run = choosing.take(session, turns or Turns(), now=now)
+    return _taken(session, run, now) if run is not None else None
+
+
+def _taken(session: Session, run: Run, now: datetime) -> Claim:
     run.lease_until = now + LEASE
     run.fence += 1
     run.tries += 1
-    if run.why in {Why.AWAITS_TOKEN, Why.AWAITS_ANSWER}:
+    if run.why in _RESTED:
         run.why = None  # if it still does, it says so again
     steps = session.scalars(
         sa.select(RunStep).where(

@@ -27,6 +27,10 @@ MESSAGE_LIMIT = 600
 """Characters kept of why something failed or rests."""
 
 
+LIMITED = frozenset({Why.RATE_LIMITED, Why.ISSUE_LIMITED})
+"""Reasons to rest that are limits of Jira's."""
+
+
 class LostClaimError(Exception):
     """The lease ran out and another worker has the run: change nothing, walk away."""
 
@@ -202,13 +206,21 @@ def rest(
     waits for what comes by itself, a delivery for its schedule and others' turns.
     """
     noted: dict[str, Any] = {"tries": 0} if is_progress else {}
+    if why in LIMITED:
+        # Why a failing run fails is not to be written over: nothing waits for this.
+        is_failing = Run.state == RunState.FAILING
+        noted["why"] = sa.case(
+            (is_failing, Run.why), else_=sa.literal(why, Run.why.type)
+        )
+    elif why is not None:
+        noted["why"] = why
     update_run(
         session,
         claim,
         due_at=until,
         lease_until=None,
         message=_clean(message),
-        **(noted | ({"why": why} if why else {})),
+        **noted,
     )
 
 

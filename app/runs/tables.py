@@ -79,6 +79,8 @@ class Why(StrEnum):
     AWAITS_TOKEN = "awaits-token"  # noqa: S105 -- a reason, not a token
     AWAITS_ANSWER = "awaits-answer"
     AWAITS_PROOF = "awaits-proof"
+    RATE_LIMITED = "rate-limited"
+    ISSUE_LIMITED = "issue-limited"
     SECRET_DROPPED = "secret-dropped"  # noqa: S105 -- a reason, not a secret
     PAUSED = "paused"
     WRONG_HOLD = "wrong-hold"
@@ -181,6 +183,8 @@ class Run(Base):
         _partial("tenant_id", "issue_key"),
         _partial("tenant_id", "finished_at"),
         _partial("tenant_id", "known_rule_id", "id"),
+        # Those that are not over: each tenant's longest due one first.
+        _partial("tenant_id", "due_at", "id"),
         # Few runs have these, and whoever deletes a run must find those that name it.
         _partial("tenant_id", "caused_by"),
         _partial("tenant_id", "replay_of"),

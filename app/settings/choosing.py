@@ -49,7 +49,8 @@ class Settings(Surroundings):
         4,
         ge=1,
         le=256,
-        description="Runs carried out at a time by one worker process",
+        description="Runs of one site carried out at a time by one worker process; one"
+        " thread more is for the other sites",
         examples=["8"],
     )
     secret_grace_minutes: int = Field(
@@ -87,6 +88,20 @@ class Settings(Surroundings):
         ge=1,
         description="A site's budget of runs; what exceeds it fails and says so",
         examples=["5000"],
+    )
+    points_per_hour: int = Field(
+        65_000,
+        ge=1,
+        description="What Jira lets all sites of the app spend together in an hour, in"
+        " points",
+        examples=["65000"],
+    )
+    points_percent: int = Field(
+        20,
+        ge=1,
+        le=100,
+        description="How much of these points one site may spend; with one site, 100",
+        examples=["20"],
     )
     watch_seconds: int = Field(
         300,

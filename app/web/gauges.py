@@ -28,6 +28,7 @@ TROUBLES = {
     "rules_unsound": "Gates with a way out of their hold that is open to others",
     "stopped": "1 while the operator has stopped everything",
     "tenants_stopped": "Sites that the operator has stopped by themselves",
+    "tenants_resting": "Sites whose runs wait for a limit of Jira's, or their share",
 }
 """What is told of `Counts`, each by the name of its member."""
 
@@ -47,7 +48,7 @@ def read(session: Session, *, now: datetime) -> Stand:
     """Read it; some milliseconds, however many runs there are."""
     return Stand(
         now=now,
-        counts=alerts.count(session),
+        counts=alerts.count(session, now=now),
         backlog=runs.count_backlog(session, now=now),
         destinations=tuple(breakers.numbers(session, now=now)),
         failing=tuple(breakers.failing(session, now=now)),

@@ -47,4 +47,4 @@ def figures() -> ResponseReturnValue:
 def _counts() -> Counts:
     with runtime().sessions.begin() as session:
         session.execute(sa.text("SELECT 1 FROM run LIMIT 1"))
-        return alerts.count(session)
+        return alerts.count(session, now=runtime().now())

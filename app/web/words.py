@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from app.quotas import RestCause
 from app.rules import Op
 from app.runs import AttemptOutcome, Role, RunState, StepState, Why
 from app.tokens.checks import Reason
@@ -73,6 +74,8 @@ WHYS: Mapping[Why, str] = {
     Why.AWAITS_TOKEN: "Jira takes Forge's token no more; the next one is awaited.",
     Why.AWAITS_ANSWER: "It waits until the receiver says how it ended.",
     Why.AWAITS_PROOF: "It is signed with a secret that is still to be proven.",
+    Why.RATE_LIMITED: "Jira takes no more calls just now; it goes on by itself.",
+    Why.ISSUE_LIMITED: "Jira takes no more changes of this issue just now.",
     Why.SECRET_DROPPED: "The secret that it is signed with was never proven.",
     Why.PAUSED: "The rule is paused.",
     Why.WRONG_HOLD: "The transition did not lead into the rule's hold.",
@@ -80,6 +83,15 @@ WHYS: Mapping[Why, str] = {
     Why.DEADLINE: "The issue was still held when its deadline was over.",
     Why.RESTORED: "It was open in a backup, and the operator let it go no further.",
 }
+
+RESTS: Mapping[RestCause, str] = {
+    RestCause.REFUSED: "Jira answered that this site was sent too many calls.",
+    RestCause.NEAR: "Jira says that little is left of this site's calls.",
+    RestCause.SHARE: "This site has had its share of the calls that Jira lets the app"
+    " make in an hour.",
+    RestCause.SILENT: "Jira gave no answer, several times in a row.",
+}
+"""Why no run of a site is begun for a while."""
 
 RUN_STATES: Mapping[RunState, Shown] = {
     RunState.RECEIVED: Shown("Received", "information"),

@@ -22,7 +22,7 @@ from app.worker.doors import Doors
 from app.worker.ending import End, end_in
 from app.worker.hearing import last_word
 from app.worker.in_hand import StoppingError
-from app.worker.retrying import TOKEN_WAIT, retry_time
+from app.worker.retrying import TOKEN_WAIT, excuse, retry_time
 from app.worker.stepping import Stepping, title_of
 
 MAX_TRIES = 8
@@ -189,7 +189,8 @@ class Carrying:
             refused = isinstance(error, JiraError)
             why = Why.JIRA_REFUSES_US if refused else Why.JIRA_UNREACHABLE
             return self._end(RunState.FAILED, (why, str(error)))
-        return self._rest(at, str(error))
+        excused = excuse(error, self.claim.received_at, now=now)
+        return self._rest(at, str(error), excused)
 
     def _wait_for_token(self) -> None:
         """Wait until Forge lends us a token again; nothing of the run is lost (T16)."""
@@ -197,20 +198,18 @@ class Carrying:
         words = Standing.WAITING.words
         if heard_at is not None and now - heard_at > LONGEST_SILENCE:
             return self._end(RunState.FAILED, (Why.JIRA_REFUSES_US, words))
+        return self._rest(now + TOKEN_WAIT, words, Why.AWAITS_TOKEN)
+
+    def _rest(self, until: datetime, message: str, excused: Why | None = None) -> None:
         with self.runtime.sessions.begin() as session:
             runs.rest(
                 session,
                 self.claim,
-                until=now + TOKEN_WAIT,
-                message=words,
-                is_progress=True,
-                why=Why.AWAITS_TOKEN,
+                until=until,
+                message=message,
+                is_progress=excused is not None,
+                why=excused,
             )
-        return None
-
-    def _rest(self, until: datetime, message: str) -> None:
-        with self.runtime.sessions.begin() as session:
-            runs.rest(session, self.claim, until=until, message=message)
 
     def _end(self, state: RunState, because: tuple[Why, str] | None = None) -> None:
         with self.runtime.sessions.begin() as session:

@@ -1,7 +1,9 @@
 """Sites that changed doors: what must be so before a run acts by another account."""
 
 import logging
+import threading
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from app import tenants
@@ -17,8 +19,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Doors:
-    """Through which door each site's runs were carried out last, by this process."""
+    """Through which door each site's runs were carried out last, by this process.
 
+    Safe for threads: one of them sees to a site, the others of that site wait for it.
+    """
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _locks: defaultdict[uuid.UUID, threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock)
+    )
     _last: dict[uuid.UUID, Door] = field(default_factory=dict)
 
     def enter(self, runtime: Runtime, tenant_id: uuid.UUID, jira: Jira) -> None:
@@ -30,6 +39,13 @@ class Doors:
         """
         if self._last.get(tenant_id) is jira.door:
             return
+        with self._lock:
+            alone = self._locks[tenant_id]
+        with alone:
+            if self._last.get(tenant_id) is not jira.door:
+                self._enter(runtime, tenant_id, jira)
+
+    def _enter(self, runtime: Runtime, tenant_id: uuid.UUID, jira: Jira) -> None:
         with runtime.sessions.begin() as session:
             former = tenants.former_accounts(session, tenant_id, jira.door)
         try:

@@ -22,6 +22,7 @@ from app import (
     figures,
     keys,
     personal,
+    quotas,
     tenants,
     tickets,
     vault,
@@ -167,6 +168,7 @@ def _forget_expired(runtime: Runtime) -> Iterator[None]:
         partial(destinations.forget_departed, before=before),
         partial(tenants.forget_expired_tokens, now=now),
         partial(tickets.delete_expired, now=now),
+        partial(quotas.forget, now=now),
         audit.prune_unproven,
     ):
         with runtime.sessions.begin() as session:

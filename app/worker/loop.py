@@ -15,10 +15,11 @@ from app.destinations import Borrowed, Line
 from app.http import DEADLINE_SECONDS, SendError
 from app.jira import ODD, Jira, JiraError, open_jira
 from app.rules.inventory import Inventory
-from app.runs import Claim, LostClaimError, TenantGoneError
+from app.runs import Claim, LostClaimError, TenantGoneError, Turns
 from app.runtime import Runtime
 from app.stops import StoppedError
-from app.worker import housekeeping, proving
+from app.worker import housekeeping, metering, proving
+from app.worker.carriers import Carriers
 from app.worker.carrying import Carrying
 from app.worker.doors import Doors
 from app.worker.in_hand import InHand, StoppingError
@@ -62,14 +63,18 @@ class Worker:
     doors: Doors = field(default_factory=Doors)
     borrowed: Borrowed = field(default_factory=Borrowed)
     stop: threading.Event = field(default_factory=threading.Event)
+    turns: Turns = field(default_factory=Turns)
+    carriers: Carriers = field(default_factory=Carriers)
+    """The threads that carry runs while it runs."""
     in_hand: InHand = field(default_factory=InHand)
 
     def step(self) -> bool:
         """Carry one due run as far as it goes; return False if none was due."""
-        with self.runtime.sessions.begin() as session:
-            claim = runs.claim(session, now=self.runtime.now())
-            if claim is None:
-                return False
+        metering.write_down(self.runtime)
+        claim = self._claim()
+        if claim is None:
+            return False
+        self.carriers.wake()  # there may be another
         try:
             with (
                 self.in_hand.held(claim),
@@ -79,7 +84,18 @@ class Worker:
         except LostClaimError:
             # Its lease ran out meanwhile; whoever has it now looks before repeating.
             log.warning("run=%s claim lost", claim.run_id)
+        finally:
+            self.turns.gave_back(claim.tenant_id)
         return True
+
+    def _claim(self) -> Claim | None:
+        """Take a run of the site whose turn it is, if any is due."""
+        with self.turns.choosing:
+            with self.runtime.sessions.begin() as session:
+                claim = runs.claim(session, now=self.runtime.now(), turns=self.turns)
+            if claim is not None:
+                self.turns.took(claim.tenant_id)
+        return claim
 
     def _carry_out_or_put_off(self, claim: Claim) -> None:
         try:
@@ -180,14 +196,17 @@ class Worker:
 
         Secrets that re-installs offered are proven beside them (rule T4).
         """
-        with proving.scheduled(Prover(runtime=self.runtime), self.stop):
+        with (
+            proving.scheduled(Prover(runtime=self.runtime), self.stop),
+            self.carriers.working(self.drain),
+        ):
             self._run()
 
     def _run(self) -> None:
         due_at = dict.fromkeys(CHORES, self.runtime.now())
         while not self.stop.wait(SWEEP_SECONDS):
             try:
-                self.drain()
+                self.carriers.wake()
                 self._do_chores(due_at)
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, so wait for it.
@@ -214,7 +233,7 @@ class Worker:
         for _ in work(self.runtime):
             if self.stop.is_set():
                 return
-            self.drain()
+            self.carriers.wake()
 
     def keep_house(self, pace: housekeeping.Pace | None = None) -> None:
         """Do all that is due in an hour, at once; or more, at another pace."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from app.http import SendError
 from app.jira import JiraError, TokenRefusedError
+from app.runs import Why
 
 BACKOFF = tuple(timedelta(seconds=s) for s in (2, 10, 60, 600, 3600))
 """Waits between tries; after the last one the run fails."""
@@ -26,6 +27,10 @@ NOT_DONE = frozenset({409, 425, 429})
 """Answers that say the request had no effect this time. 409 is Jira's word for two
 changes of one issue at once."""
 
+LONGEST_LIMITED = timedelta(days=1)
+"""How long a run may wait for Jira's limits, however often, without that counting
+against it: it is no fault of its own."""
+
 PERHAPS_DONE = frozenset({408, 500, 502, 503, 504})
 """Answers after which nobody knows whether the request had its effect."""
 
@@ -35,6 +40,19 @@ def may_pass(error: JiraError | SendError) -> bool:
     if isinstance(error, SendError | TokenRefusedError):
         return True
     return error.status in NOT_DONE | PERHAPS_DONE
+
+
+def excuse(
+    error: JiraError | SendError, received_at: datetime, *, now: datetime
+) -> Why | None:
+    """Return why a run waits if that is no fault of its own; it is then no try."""
+    if isinstance(error, TokenRefusedError):
+        return Why.AWAITS_TOKEN
+    if not isinstance(error, JiraError) or not error.is_limited:
+        return None
+    if now - received_at >= LONGEST_LIMITED:
+        return None
+    return Why.ISSUE_LIMITED if error.is_of_issue else Why.RATE_LIMITED
 
 
 def perhaps_done(error: JiraError | SendError) -> bool:

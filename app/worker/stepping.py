@@ -1,6 +1,7 @@
 """Carries out one step: look if it was begun, plan, note, send, settle."""
 
 import logging
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from app import runs
 from app.destinations import Line
 from app.http import SendError
-from app.jira import Issue, Jira, JiraError, TokenRefusedError
+from app.jira import Issue, Jira, JiraError
 from app.rules import Rule
 from app.runs import (
     Answer,
@@ -33,7 +34,7 @@ from app.steps.view import view
 from app.worker import following
 from app.worker.delivering import Delivering
 from app.worker.ending import DONE, OPEN, End, refuse_if_gone, rest_ambiguous
-from app.worker.retrying import LOOKS, may_pass, perhaps_done, retry_time
+from app.worker.retrying import LOOKS, excuse, may_pass, perhaps_done, retry_time
 
 log = logging.getLogger(__name__)
 
@@ -125,15 +126,9 @@ class Stepping:
         return context.reread().status_id != hold.status
 
     def _send(self, row: StepClaim, step: JiraStep, context: Context, act: Act) -> End:
-        with self.runtime.sessions.begin() as session:
-            refuse_if_gone(session, self.claim)
-            attempt = runs.begin_step(
-                session,
-                self.claim,
-                row,
-                Sent(act=act.to_json(), to_status=act.to_status),
-                now=self.runtime.now(),
-            )
+        attempt = self._begin(row, act)
+        if isinstance(attempt, runs.Full):
+            return self._rest(attempt.until, str(attempt), Why.ISSUE_LIMITED)
         error: JiraError | SendError | None = None
         answer = None
         try:
@@ -156,6 +151,16 @@ class Stepping:
             return self._failed(row, str(error))
         return self._wait(row, error, last=(step, context, act))
 
+    def _begin(self, row: StepClaim, act: Act) -> uuid.UUID | runs.Full:
+        """Note that the call is about to be sent, unless its issue has had too many."""
+        now, sent = self.runtime.now(), Sent(act=act.to_json(), to_status=act.to_status)
+        with self.runtime.sessions.begin() as session:
+            refuse_if_gone(session, self.claim)
+            full = runs.full(session, self.claim, now=now)
+            if full is not None:
+                return full
+            return runs.begin_step(session, self.claim, row, sent, now=now)
+
     def _wait(
         self,
         row: StepClaim,
@@ -166,7 +171,8 @@ class Stepping:
         """Rest until the next try; when there is none, look a last time and end."""
         at = retry_time(error, self.claim.tries, now=self.runtime.now())
         if at is not None:
-            return self._rest(at, error)
+            now, received_at = self.runtime.now(), self.claim.received_at
+            return self._rest(at, str(error), excuse(error, received_at, now=now))
         if last is None or not perhaps_done(error):
             return self._failed(row, str(error))
         step, context, act = last
@@ -188,21 +194,18 @@ class Stepping:
         if self.claim.tries > len(LOOKS):
             return self._ambiguous(row)
         wait = LOOKS[max(self.claim.tries, 1) - 1]
-        return self._rest(
-            self.runtime.now() + wait, "looking whether the last try had its effect"
-        )
+        at = self.runtime.now() + wait
+        return self._rest(at, "looking whether the last try had its effect")
 
-    def _rest(self, until: datetime, because: JiraError | SendError | str) -> End:
-        awaits = isinstance(because, TokenRefusedError)
+    def _rest(self, until: datetime, message: str, excused: Why | None = None) -> End:
         with self.runtime.sessions.begin() as session:
             runs.rest(
                 session,
                 self.claim,
                 until=until,
-                message=str(because),
-                # How long Forge's next token takes is no fault of the run.
-                is_progress=awaits,
-                why=Why.AWAITS_TOKEN if awaits else None,
+                message=message,
+                is_progress=excused is not None,
+                why=excused,
             )
         return OPEN
 

@@ -106,6 +106,7 @@ def _development(addon: str, jira: str) -> dict[str, str]:
         "COUNTERSIGN_TENANTS": "open",
         "COUNTERSIGN_AP_JS_URL": f"{jira}/atlassian-connect/all.js",
         "COUNTERSIGN_RUNS_PER_HOUR": str(WITHOUT_LIMIT),
+        "COUNTERSIGN_POINTS_PER_HOUR": str(100 * WITHOUT_LIMIT),
     }
 
 

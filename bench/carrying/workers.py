@@ -105,6 +105,7 @@ def _site(folder: Path) -> Iterator[tuple[Installation, Tenant]]:
     settings = {
         "COUNTERSIGN_MODE": "development",
         "COUNTERSIGN_RUNS_PER_HOUR": str(WITHOUT_LIMIT),
+        "COUNTERSIGN_POINTS_PER_HOUR": str(100 * WITHOUT_LIMIT),
         "COUNTERSIGN_WORKER_THREADS": str(THREADS),
     }
     answering = [PYTHON, "-m", "bench.carrying.stand_in", str(port)]
@@ -121,7 +122,7 @@ def _site(folder: Path) -> Iterator[tuple[Installation, Tenant]]:
 
 @contextmanager
 def _working(made: Installation, number: int, folder: Path) -> Iterator[list[Process]]:
-    """Start workers; return once every thread of theirs waits for work."""
+    """Start workers; return once each of them waits for work."""
     with ExitStack() as stack:
         found = [
             stack.enter_context(
@@ -135,7 +136,7 @@ def _working(made: Installation, number: int, folder: Path) -> Iterator[list[Pro
             for each in range(number)
         ]
         deadline = time.monotonic() + processes.READY_SECONDS
-        while _waiting(made) < number * THREADS:
+        while _waiting(made) < number:
             if time.monotonic() > deadline:
                 raise processes.ProcessError(f"not ready:\n{found[0].tail()}")
             time.sleep(0.05)
@@ -143,7 +144,7 @@ def _working(made: Installation, number: int, folder: Path) -> Iterator[list[Pro
 
 
 def _waiting(made: Installation) -> int:
-    """Return how many threads wait in Redis for a wake-up."""
+    """Return how many workers wait in Redis for a wake-up."""
     with redis.Redis.from_url(made.env["COUNTERSIGN_QUEUE_URL"]) as client:
         number = str(client.connection_pool.connection_kwargs.get("db", 0))
         clients = client.client_list()

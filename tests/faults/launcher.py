@@ -138,7 +138,8 @@ def carry_on(runtime: Runtime, job: Job) -> None:
     while free_at := _next_claim(unfused):
         wait = free_at - clock()
         if wait <= timedelta(0):
-            worker.step()
+            if not worker.step():
+                time.sleep(NAP)  # an earlier run of its issue is in a dead one's hands
         elif wait > LONG:
             clock.skipped += wait
         else:

@@ -416,6 +416,7 @@ def test_readiness_tells_the_numbers_and_stays_ready(client: FlaskClient) -> Non
         "rules_unsound": 1,
         "stopped": False,
         "tenants_stopped": 0,
+        "tenants_resting": 0,
     }
 
 

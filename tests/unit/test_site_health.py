@@ -71,6 +71,12 @@ WORST_FIRST: tuple[tuple[dict[str, object], str, str, str | None], ...] = (
         "#/rules",
     ),
     (
+        {"rests_until": NOW, "rests_because": "Jira gave no answer."},
+        "Runs wait until 12:00 UTC.",
+        "warning",
+        "#/runs?state=open",
+    ),
+    (
         {"offered": OFFERED},
         "An install brought a new secret, which is not proven yet.",
         "information",

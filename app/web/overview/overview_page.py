@@ -1,5 +1,6 @@
 """The overview: how a site is, what to do next, and what its calls and runs came to."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +9,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app import audit, figures, forge, runs, stops, vault
+from app import audit, figures, forge, quotas, runs, stops, vault
 from app.audit import Claims, Event, Kind
 from app.figures import Figures
 from app.runs import ListedRun, RunState
@@ -35,6 +36,9 @@ SAMPLE = 5
 
 LATEST = 5
 """Runs that are shown; the others have a page of their own."""
+
+TOLD_FROM = timedelta(minutes=1)
+"""A rest that is over sooner is no news."""
 
 LISTED = 12
 """Destinations that are shown, those in trouble first."""
@@ -88,6 +92,8 @@ class Overview:
 
     connection: Connection
     stop: Standing | None
+    rest: quotas.Standing | None
+    """None for a rest that is over in a moment."""
     """By which the operator holds it, or everything."""
     watch: Watch
     hours: Sequence[Figures]
@@ -150,6 +156,7 @@ def read(
     return Overview(
         connection=_connection(session, person, now),
         stop=stop,
+        rest=_rest(session, tenant_id, now=now),
         watch=Watch(
             looked_at=looked_at,
             is_late=is_late and stop is None,
@@ -183,6 +190,13 @@ def _connection(session: Session, person: Caller, now: datetime) -> Connection:
     )
 
 
+def _rest(
+    session: Session, tenant_id: uuid.UUID, *, now: datetime
+) -> quotas.Standing | None:
+    found = quotas.find(session, tenant_id, now=now)
+    return found if found and found.until - now >= TOLD_FROM else None
+
+
 def _lent(session: Session, tenant: Tenant) -> Lent | None:
     found = forge.find_installation(session, tenant.id)
     if found is None:
@@ -192,6 +206,7 @@ def _lent(session: Session, tenant: Tenant) -> Lent | None:
 
 def _state(overview: Overview) -> State:
     connection, watch, stop = overview.connection, overview.watch, overview.stop
+    rest = overview.rest
     day = figures.merged(overview.hours[-DAY.bars :])
     return State(
         site=connection.site,
@@ -199,6 +214,8 @@ def _state(overview: Overview) -> State:
         refuses_because=words.sentence(connection.refuses_because or ""),
         halted_since=stop.stopped_at if stop else None,
         halted_because=words.sentence(stop.why) if stop else "",
+        rests_until=rest.until if rest else None,
+        rests_because=words.RESTS[rest.cause] if rest else "",
         late_since=watch.looked_at if watch.is_late else None,
         overdue=sum(rule.overdue for rule in watch.rules),
         offered=connection.offered,

@@ -105,6 +105,18 @@ def _stopped(state: State) -> Health | None:
     )
 
 
+def _rests(state: State) -> Health | None:
+    if state.rests_until is None:
+        return None
+    return Health(
+        sentence=f"Runs wait until {state.rests_until:%H:%M} UTC.",
+        tone="warning",
+        detail=f"{state.rests_because} Calls are still verified, recorded and answered;"
+        " what they are to set off follows in its order.",
+        next=Next("See the runs that wait", "#/runs?state=open"),
+    )
+
+
 def _offered(state: State) -> Health | None:
     told = state.offered
     if told is None:
@@ -236,6 +248,7 @@ _WORST_FIRST: Sequence[Callable[[State], Health | None]] = (
     _not_watched,
     _overdue,
     _stopped,
+    _rests,
     _offered,
     _unanswered,
     _destinations,

@@ -30,6 +30,9 @@ class State:
     halted_since: datetime | None = None
     """Since when the operator has everything, or this site, stopped."""
     halted_because: str = ""
+    rests_until: datetime | None = None
+    """Until when none of its runs is begun, for a limit of Jira's or its share."""
+    rests_because: str = ""
     late_since: datetime | None = None
     """When the watchdog looked last, if that is too long ago."""
     overdue: int = 0

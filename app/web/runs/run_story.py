@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import listeners, rules, runs, tracing
+from app import listeners, quotas, rules, runs, tracing
 from app.audit import AuditEvent, Kind, Value
 from app.db import least_id
 from app.rules import InvalidRuleError
@@ -54,6 +54,9 @@ class Story:
     """What those are called that answered."""
     rule: str
     """What the rule does, in one sentence; empty if it cannot be read."""
+
+    rest: quotas.Standing | None
+    """Until when no run of the site is begun, if it rests."""
 
     @property
     def is_open(self) -> bool:
@@ -107,7 +110,9 @@ class Story:
         return changed_at or self.run.received_at
 
 
-def read(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Story:
+def read(
+    session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID, *, now: datetime
+) -> Story:
     """Read it all at once; raise `NoSuchRunError` for what is not theirs (rule T5)."""
     run = runs.get(session, tenant_id, run_id)
     tenant = session.get_one(Tenant, tenant_id)
@@ -119,6 +124,7 @@ def read(session: Session, tenant_id: uuid.UUID, run_id: uuid.UUID) -> Story:
         names=names,
         listeners=_listeners(session, tenant_id, run),
         rule=_rule(run, names),
+        rest=quotas.find(session, tenant_id, now=now),
     )
 
 

@@ -51,7 +51,7 @@ def show(run_id: uuid.UUID) -> ResponseReturnValue:
     now = runtime().now()
     with runtime().sessions.begin() as session:
         try:
-            story = run_story.read(session, caller().tenant_id, run_id)
+            story = run_story.read(session, caller().tenant_id, run_id, now=now)
         except NoSuchRunError:
             abort(404)
     return fragment(

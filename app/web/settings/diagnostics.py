@@ -44,6 +44,8 @@ SETTINGS = (
     "key_publish_hours",
     "key_rotation_days",
     "runs_per_hour",
+    "points_per_hour",
+    "points_percent",
     "watch_seconds",
     "log_level",
 )
