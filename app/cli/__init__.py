@@ -13,6 +13,7 @@ COMMANDS = {
     "keys": "app.cli.keys:keys",
     "prune": "app.cli.working:prune",
     "restore": "app.cli.backups:restore",
+    "rules": "app.cli.listener_rules:rules_",
     "resume": "app.cli.stopping:resume",
     "serve": "app.cli.serving:serve",
     "stop": "app.cli.stopping:stop",

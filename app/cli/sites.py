@@ -1,4 +1,4 @@
-"""`countersign tenants`: the sites that installed us."""
+"""`countersign tenants`: the sites that installed us, or that we were told of."""
 
 import uuid
 
@@ -6,7 +6,7 @@ import click
 import sqlalchemy as sa
 
 from app import stops, tenants
-from app.cli import opening
+from app.cli import opening, self_managed
 from app.tenants import Tenant, TenantIdentity
 
 
@@ -46,3 +46,7 @@ def approve(tenant_id: uuid.UUID) -> None:
         tenant = opening.tenant(session, tenant_id)
         approved = tenants.approve(session, tenant, actor="operator", now=runtime.now())
     click.echo("approved" if approved else "it was not waiting")
+
+
+for command in self_managed.COMMANDS:
+    group.add_command(command)

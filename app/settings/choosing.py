@@ -79,8 +79,8 @@ class Settings(BaseModel):
         examples=["vault kv get -field=keys secret/countersign"],
         repr=False,
     )
-    doors: Some[Literal["connect", "forge"]] = Field(
-        ("connect", "forge"),
+    doors: Some[Literal["connect", "forge", "datacenter"]] = Field(
+        ("connect", "forge", "datacenter"),
         description="Which ways in are open; the Forge door also needs an app id",
         examples=["forge"],
     )
@@ -132,9 +132,7 @@ class Settings(BaseModel):
         examples=[AP_JS_URL],
     )
     egress_ports: Some[int] = Field(
-        (443,),
-        description="Ports that our requests may go to",
-        examples=["443,8443"],
+        (443,), description="Ports that our requests may go to", examples=["443,8443"]
     )
     egress_mail_ports: Some[int] = Field(
         (465, 587),
@@ -221,9 +219,7 @@ class Settings(BaseModel):
         repr=False,
     )
     alert_from: str = Field(
-        "",
-        description="Sender of alerts",
-        examples=["countersign@example.com"],
+        "", description="Sender of alerts", examples=["countersign@example.com"]
     )
     alert_to: Annotated[tuple[str, ...], Listed] = Field(
         (),
@@ -258,6 +254,10 @@ class Settings(BaseModel):
     @property
     def is_forge_open(self) -> bool:
         return "forge" in self.doors and bool(self.forge_app_id)
+
+    @property
+    def is_datacenter_open(self) -> bool:
+        return "datacenter" in self.doors
 
     @property
     def base_path(self) -> str:

@@ -20,6 +20,7 @@ from app import (
     figures,
     forge,
     keys,
+    listeners,
     personal,
     runs,
     tenants,
@@ -151,6 +152,7 @@ def _forget_expired(runtime: Runtime) -> None:
         tenants.forget_expired_tokens(session, now=now)
         tickets.delete_expired(session, now=now)
         forge.forget_calls(session, now=now)
+        listeners.rules.forget_calls(session, now=now)
         audit.prune_unproven(session)
 
 

@@ -95,6 +95,30 @@ KINDS: Mapping[Kind, Told] = {
         "warning",
         "The Forge app is being removed. The site is served through Connect.",
     ),
+    Kind.DATACENTER_ADDED: Told(
+        "Site added",
+        "information",
+        "The operator added the self-managed site at {base_url}. It waits until its"
+        " Jira has answered us.",
+    ),
+    Kind.DATACENTER_PROVEN: Told(
+        "Site proven",
+        "success",
+        "Jira answered a call of ours at {base_url}. The site is let in; there we act"
+        " as the user {account}.",
+    ),
+    Kind.DATACENTER_TOKEN_RENEWED: Told(
+        "Token renewed",
+        "information",
+        "The operator replaced the personal access token. It is number {number}, of the"
+        " user {account}; the one before opens nothing of ours any more.",
+    ),
+    Kind.DATACENTER_REMOVED: Told(
+        "Site removed",
+        "warning",
+        "The operator removed the self-managed site at {base_url}. Its token is"
+        " forgotten, and nothing is signed.",
+    ),
     Kind.CONDITIONS_MENDED: Told(
         "Conditions mended",
         "information",
@@ -209,6 +233,11 @@ KINDS: Mapping[Kind, Told] = {
         "information",
         "The listener “{name}” was given a new secret.",
     ),
+    Kind.LISTENER_RULE_SAVED: Told(
+        "Rule saved",
+        "information",
+        "The rule of the listener “{name}” was saved as version {version}.",
+    ),
     Kind.LISTENER_PAUSED: Told(
         "Listener paused",
         "warning",
@@ -252,6 +281,17 @@ KINDS: Mapping[Kind, Told] = {
         "Gate is open", "danger", said.because("The gate of the rule “{rule}” is open.")
     ),
     Kind.PREFERENCES_CHANGED: Told("Settings changed", "information", said.preferences),
+    Kind.PERSON_INVITED: Told(
+        "Sign-in link made",
+        "information",
+        "The operator made a sign-in link to these pages for the user {account}.",
+    ),
+    Kind.PERSON_SIGNED_IN: Told(
+        "Signed in", "information", "A sign-in link of the operator's was used."
+    ),
+    Kind.SESSIONS_ENDED: Told(
+        "Sessions ended", "warning", "The operator ended all sessions on these pages."
+    ),
     Kind.ERASURE_WANTED: Told(
         "Erasure asked for",
         "information",

@@ -56,6 +56,7 @@ def _told(event: Event) -> Told | None:
 
 
 LABELS: Mapping[str, str] = {
+    "account": "User",
     "age": "Age of its token, in seconds",
     "aud": "Audience",
     "base_url": "Site",
@@ -72,6 +73,7 @@ LABELS: Mapping[str, str] = {
     "qsh": "Address that it was made for",
     "reason": "Reason",
     "route": "Door",
+    "rule_version": "Version of the rule",
     "secret_generation": "Shared secret number",
     "signing": "Signed by",
     "since": "From",
