@@ -12,6 +12,7 @@ from app.datacenter import Sitting
 from app.web import bodies
 from app.web.context import runtime
 from app.web.datacenter import guarding
+from app.web.fragments import reads_only
 from app.web.headers import script_urls, static_url
 
 page = Blueprint("datacenter_page", __name__, url_prefix=guarding.PLACE)
@@ -57,6 +58,7 @@ def begin() -> ResponseReturnValue:
 
 
 @session.post("/session/renew")
+@reads_only
 def renew() -> ResponseReturnValue:
     """Return the session's next token; the guard has judged this one."""
     with runtime().sessions.begin() as database:

@@ -7,7 +7,8 @@ from app.runs import Why
 from app.tokens.checks import Reason
 from app.web import words
 from app.web.log import event_sentences as said
-from app.web.log.event_kinds import KINDS, Told
+from app.web.log.event_kinds import KINDS
+from app.web.log.event_sentences import Told
 from app.web.words import Shown
 
 UNKNOWN = "Something that this version of Countersign has no words for."

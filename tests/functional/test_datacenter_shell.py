@@ -1,0 +1,93 @@
+"""Self-managed sites from the operator's shell: added, renewed, removed (ADR 21)."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from app.http import SendError
+from app.runs import Run, RunStep
+from app.runtime import Runtime
+from app.worker import Worker
+from sandbox import Jira
+from tests.functional.conftest import Heard, rule
+from tests.functional.fakes import Clock, Wire
+from tests.functional.receiving import open_desk
+from tests.functional.self_managed import Office, jira_of, open_office
+
+Runs = Callable[[], list[Run]]
+Steps = Callable[[], list[RunStep]]
+ADA_KEY = "JIRAUSER10100"
+
+
+PANEL = {"shows": "builds", "pipeline_id": "p", "pipeline_name": "P"}
+
+
+@pytest.fixture
+def jira(clock: Clock, addon: dict[str, Flask], heard: list[Heard]) -> Jira:
+    return jira_of(clock, addon, heard)
+
+
+@pytest.fixture
+def office(
+    runtime: Runtime,
+    app: Flask,
+    jira: Jira,
+    worker: Worker,
+    wire: Wire,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Office:
+    return open_office(open_desk(runtime, app, jira, worker, wire), monkeypatch)
+
+
+def test_site_that_is_not_reached_waits_and_says_which_exception_it_needs(
+    office: Office, wire: Wire
+) -> None:
+    gone = SendError("the name jira2.example was not found", sent=False)
+    wire.elsewhere["jira2.example"] = lambda _: gone
+    done = office.shell(
+        "tenants", "add-datacenter", "--url", "http://jira2.example:8080/", typed="abc"
+    )
+
+    assert done.exit_code == 1
+    assert "COUNTERSIGN_EGRESS_EXCEPTIONS=" in done.output
+    assert "pending" in office.shell("tenants", "list").output
+
+
+def test_address_is_one_sites_alone_until_it_is_removed(
+    office: Office, jira: Jira
+) -> None:
+    arguments = ("tenants", "add-datacenter", "--url", jira.base_url)
+    pat = jira.datacenter.pat
+    assert "has this address" in office.shell(*arguments, typed=pat).output
+
+    removed = office.shell("tenants", "remove", str(office.tenant), "--yes")
+    assert removed.output == "removed\n"
+    assert office.send("GET", "/datacenter/api/v1/pages/overview").status == 401
+    assert "let in" in office.shell(*arguments, typed=pat).output
+
+
+def test_rule_is_put_and_shown_from_a_shell(office: Office) -> None:
+    listener = str(office.listen())
+    named = (str(office.tenant), "--listener", listener)
+
+    put = office.shell("rules", "put", *named, typed=rule())
+    bad = office.shell("rules", "put", *named, typed='{"v": 1}')
+
+    assert put.output == "version 1\n"
+    assert (bad.exit_code, "steps: " in bad.output) == (1, True)
+    assert json.loads(office.shell("rules", "show", *named).output)["id"] == "r_test"
+
+
+def test_what_a_self_managed_jira_cannot_do_is_refused_by_name(office: Office) -> None:
+    panel, _ = office.set_up(name="Panel", kind="jira-devops", url="", settings=PANEL)
+    deliver = {"do": "deliver", "destination": f"d_{panel.hex}"}
+    assign = {"do": "assign-issue", "to": "5b10ac8d82e05b22cc7d4ef5:1"}
+
+    answer = office.save(office.listen(), rule(deliver, assign))
+
+    assert answer.status == 422
+    problems = {p["key"]: p["message"] for p in json.loads(answer.body)["problems"]}
+    assert "development panel" in problems["steps[0].destination"]
+    assert "account ids" in problems["steps[1].to"]
