@@ -17,7 +17,6 @@ from app.cli import main, opening
 from app.http import Response
 from app.jira.opening import NOBODY
 from sandbox import Jira, catalogue
-from sandbox.datacenter import users
 from sandbox.datacenter.kept import Webhook
 from tests.functional.conftest import BASE_URL, Heard
 from tests.functional.fakes import Clock, call
@@ -25,7 +24,7 @@ from tests.functional.receiving import Desk
 
 HOST = "https://jira.example"
 CONTEXT = "/jira"
-ADA = users.USERS[next(iter(users.USERS))].key
+ADA_KEY = "JIRAUSER10100"
 DISPATCH = {
     "name": "Dispatch",
     "workflow": catalogue.WORKFLOW,
