@@ -15,6 +15,7 @@ COMMANDS = {
     "restore": "app.cli.backups:restore",
     "resume": "app.cli.stopping:resume",
     "serve": "app.cli.serving:serve",
+    "sign": "app.cli.minting:sign",
     "stop": "app.cli.stopping:stop",
     "stops": "app.cli.stopping:stops_",
     "tenants": "app.cli.sites:group",
