@@ -95,7 +95,7 @@ def _secret(given: BinaryIO | None) -> Secret:
 def _command(token: str, url: str, body: str) -> str:
     """Write it for a shell; no quote in an address or a name ends another."""
     parts = (
-        *("curl", "--request", "POST", "--fail-with-body"),
+        *("curl", "--silent", "--show-error", "--fail-with-body"),
         *("--header", f"Authorization: Bearer {token}"),
         *("--header", "Content-Type: application/json"),
         *("--data-binary", f"@{body}", "--url", url),
