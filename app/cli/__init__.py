@@ -16,6 +16,7 @@ COMMANDS = {
     "rules": "app.cli.listener_rules:rules_",
     "resume": "app.cli.stopping:resume",
     "serve": "app.cli.serving:serve",
+    "sign": "app.cli.minting:sign",
     "stop": "app.cli.stopping:stop",
     "stops": "app.cli.stopping:stops_",
     "tenants": "app.cli.sites:group",

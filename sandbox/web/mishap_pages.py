@@ -93,7 +93,11 @@ GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
         NETWORK,
         "Armed: it happens the next time somebody calls.",
         (
-            Button("drop-next", "Drop the next call", "To the add-on; Jira retries."),
+            Button(
+                "drop-next",
+                "Drop the next call",
+                "To the add-on; only Jira Cloud retries.",
+            ),
             Button("answer-429", "Answer 429", "Jira says: later, in 5 s.", seconds=5),
             Button("answer-500", "Answer 500", "Jira breaks once."),
             Button("answer-slow", "Answer slowly", "Jira needs 8 s.", seconds=8),

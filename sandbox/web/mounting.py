@@ -20,13 +20,15 @@ def mounted(app: Flask) -> WSGIApplication:
     def call(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         jira: Jira = app.extensions["jira"]
         context, path = jira.context_path, environ["PATH_INFO"]
-        if not context or path.startswith(BESIDE):
+        if not context:
             return inner(environ, start)
         if path == context or path.startswith(f"{context}/"):
-            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + context
             environ["PATH_INFO"] = path[len(context) :] or "/"
-            return inner(environ, start)
-        answer = redirect(f"{context}/") if path == "/" else NotFound()
-        return answer(environ, start)
+        elif not path.startswith(BESIDE):
+            answer = redirect(f"{context}/") if path == "/" else NotFound()
+            return answer(environ, start)
+        # links lead to Jira's pages from everywhere
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + context
+        return inner(environ, start)
 
     return call

@@ -45,7 +45,7 @@ ONE_DATABASE = frozenset(
     for name in (
         # who is let in, and what is answered to whom
         *("authorisation", "doors_closed", "floods", "forge_pages", "fuzz"),
-        *("listening", "operating", "scanner", "security_txt", "server"),
+        *("listening", "operating", "scanner", "security_txt", "senders", "server"),
         *("datacenter_calls", "datacenter_pages", "datacenter_shell"),
         "token_families",
         # forms and pages, and what is said in them

@@ -40,6 +40,15 @@ def test_pages_are_below_the_context_path_and_lead_nowhere_else(
     assert ">Apps<" not in page.text
 
 
+def test_other_services_are_beside_it_and_lead_back(api: Api) -> None:
+    page = api.client.get("/receiver", follow_redirects=True)
+
+    assert page.status_code == 200
+    links = re.findall(r'(?:href|action|src|data-live)="(/[^"]*)"', page.text)
+    assert f"{CONTEXT}/projects/DEMO" in links
+    assert [link for link in links if not link.startswith(f"{CONTEXT}/")] == []
+
+
 def test_person_stays_on_the_page_when_he_becomes_another(api: Api) -> None:
     page = api.client.get(f"{CONTEXT}/browse/DEMO-1").text
     assert f'name="next" value="{CONTEXT}/browse/DEMO-1"' in page

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from sandbox import Jira, mishaps, people, speak_for
+from sandbox import Jira, adf, mishaps, people, speak_for
 from sandbox.web import causing
-from tests.sandbox.conftest import Clock
+from tests.sandbox.conftest import Clock, Rest
 from tests.sandbox.datacenter import Api
 
 Json = dict[str, Any]
@@ -51,6 +51,12 @@ def test_no_other_token_gets_in(api: Api, given: dict[str, str]) -> None:
     assert answer.status_code == 401
     assert answer.mimetype == "text/html"
     assert answer.headers["X-Seraph-LoginReason"] == "AUTHENTICATED_FAILED"
+
+
+@pytest.mark.parametrize("scheme", ["JWT", "Basic", "Token"])
+def test_token_in_another_scheme_is_none(api: Api, scheme: str) -> None:
+    given = {"Authorization": f"{scheme} {api.jira.datacenter.pat}"}
+    assert api.bare("GET", "/rest/api/2/myself", **given).status_code == 401
 
 
 def test_nobody_is_answered_as_nobody(api: Api) -> None:
@@ -158,6 +164,13 @@ def test_documents_of_rest_v3_are_refused(api: Api) -> None:
     assert api("PUT", "/issue/DEMO-1", fields).status_code == 400
     person = {"fields": {"assignee": {"accountId": "x"}}}
     assert api("PUT", "/issue/DEMO-1", person).status_code == 400
+
+
+def test_wiki_markup_does_not_get_into_jira_cloud(rest: Rest) -> None:
+    document = adf.document("harmless") | {"wiki": "[~ada]"}
+    body = {"body": document}
+    answer = rest("POST", "/rest/api/3/issue/DEMO-1/comment", body)
+    assert answer.status_code == 400
 
 
 def test_issue_is_made_edited_linked_and_moved(api: Api) -> None:
