@@ -44,7 +44,7 @@ ONE_DATABASE = frozenset(
     f"test_{name}.py"
     for name in (
         # who is let in, and what is answered to whom
-        *("authorisation", "doors_closed", "floods", "forge_pages", "fuzz"),
+        *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
         *("listening", "operating", "scanner", "security_txt", "senders", "server"),
         *("datacenter_calls", "datacenter_pages", "datacenter_shell"),
         "token_families",
