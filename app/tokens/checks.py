@@ -138,13 +138,11 @@ def read(text: str) -> Unverified:
     """Take a token apart without trusting it; raise `Refused` for what is no JWT."""
     if len(text) > MAX_SIZE:
         raise Refused(Reason.TOO_LONG)
-    if not _COMPACT.fullmatch(text):
-        # Three parts, unpadded: what RFC 7515 calls compact, and nothing else.
+    if not _COMPACT.fullmatch(text):  # unpadded: what RFC 7515 calls compact
         raise Refused(Reason.MALFORMED, "not three parts")
     try:
         header, claims = compact.split(text)
-    except (ValueError, RecursionError) as error:
-        # RecursionError: 8 kB of "[" is deep enough for the JSON parser.
+    except (ValueError, RecursionError) as error:  # 8 kB of "[" is deep enough
         raise Refused(Reason.MALFORMED, "unreadable") from error
     return Unverified(
         text=text,

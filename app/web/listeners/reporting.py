@@ -59,9 +59,11 @@ def hear(
         call,
         _verified(heard),
         once=once,
-        listener=str(called.id),
-        rule_version=version.number,
-        secret_generation=heard.generation,
+        facts={
+            "listener": str(called.id),
+            "rule_version": version.number,
+            "secret_generation": heard.generation,
+        },
     )
     return True
 
