@@ -1,25 +1,22 @@
 """Self-managed sites from the operator's shell: added, renewed, removed (ADR 21)."""
 
 import json
-from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 
+from app import doctor
+from app.cli import self_managed
 from app.http import SendError
-from app.runs import Run, RunStep
 from app.runtime import Runtime
 from app.worker import Worker
 from sandbox import Jira
+from sandbox.web import causing
 from tests.functional.conftest import Heard, rule
 from tests.functional.fakes import Clock, Wire
 from tests.functional.receiving import open_desk
 from tests.functional.self_managed import Office, jira_of, open_office
-
-Runs = Callable[[], list[Run]]
-Steps = Callable[[], list[RunStep]]
-ADA_KEY = "JIRAUSER10100"
-
 
 PANEL = {"shows": "builds", "pipeline_id": "p", "pipeline_name": "P"}
 
@@ -53,6 +50,37 @@ def test_site_that_is_not_reached_waits_and_says_which_exception_it_needs(
     assert done.exit_code == 1
     assert "COUNTERSIGN_EGRESS_EXCEPTIONS=" in done.output
     assert "pending" in office.shell("tenants", "list").output
+
+
+def test_token_is_never_an_argument_nor_told(office: Office, jira: Jira) -> None:
+    for command in (self_managed.add, self_managed.renew_token):
+        assert not {p.name for p in command.params} & {"token", "pat"}
+    pat = jira.datacenter.pat
+    listed = office.shell("tenants", "list").output
+    checked = office.shell("tenants", "check", named(office)).output
+    assert "as the user JIRAUSER10103" in checked
+    assert pat not in listed + checked
+    empty = office.shell("tenants", "renew-token", named(office), typed="  ")
+    spaced = office.shell("tenants", "renew-token", named(office), typed="a b")
+    assert (empty.exit_code, spaced.exit_code) == (1, 1)
+
+
+def named(office: Office) -> str:
+    return str(office.tenant)
+
+
+def test_doctor_says_whether_jira_takes_the_token(office: Office, jira: Jira) -> None:
+    def found() -> tuple[str, str]:
+        with office.runtime.sessions.begin() as session:
+            site = doctor.read(session, office.runtime, office.tenant)
+        findings = doctor.of_site(office.runtime, site, timedelta(seconds=8))
+        [about] = [each for each in findings if each.check == "access-token"]
+        return str(about.health), about.saw
+
+    assert found() == ("ok", "Jira at jira.example takes calls that we sign")
+    causing.cause(jira, "dc-revoke-pat", {})
+    health, saw = found()
+    assert (health, "it has ended, or was revoked" in saw) == ("fail", True)
 
 
 def test_address_is_one_sites_alone_until_it_is_removed(
