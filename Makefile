@@ -31,9 +31,9 @@ check:  ## what CI asks: format, lint, types, layers, and every test with covera
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PARALLEL) --cov --cov-fail-under=95
 
-bench:  ## what we claim about speed; `make bench ARGS="--runs 10000"` for a quick look
-	$(SETUP) python node
-	$(BIN)/python -m bench.pages $(ARGS)
+bench:  ## what we claim about speed; `make bench ARGS=hooks` for one part of it
+	$(SETUP) python node bench
+	$(BIN)/python -m bench $(ARGS)
 
 mutants:  ## which small faults our tests notice; `make mutants ARGS=tokens` for one room
 	$(SETUP) python
