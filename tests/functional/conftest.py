@@ -46,6 +46,8 @@ ONE_DATABASE = frozenset(
         # who is let in, and what is answered to whom
         *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
         *("listening", "operating", "scanner", "security_txt", "senders", "server"),
+        *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
+        *("listening", "operating", "scanner", "security_txt", "senders", "server"),
         *("datacenter_calls", "datacenter_pages", "datacenter_shell"),
         "token_families",
         # forms and pages, and what is said in them
