@@ -158,9 +158,17 @@ def use_once(
     return db.insert_once(session, ListenerCall, call) is not None
 
 
-def forget_calls(session: Session, *, now: datetime) -> None:
-    """Forget tokens that their own `exp` refuses by now."""
-    session.execute(sa.delete(ListenerCall).where(ListenerCall.expires_at <= now))
+def forget_calls(session: Session, *, now: datetime, limit: int) -> int:
+    """Forget some tokens that their own `exp` refuses by now; return how many."""
+    old = sa.select(ListenerCall.id).where(ListenerCall.expires_at <= now).limit(limit)
+    gone = sa.delete(ListenerCall).where(ListenerCall.id.in_(old))
+    return len(session.execute(gone.returning(ListenerCall.id)).all())
+
+
+def count_old_calls(session: Session, *, now: datetime) -> int:
+    """Return how many there are of these."""
+    count = sa.select(sa.func.count()).select_from(ListenerCall)
+    return session.scalar(count.where(ListenerCall.expires_at <= now)) or 0
 
 
 def _version(row: Listener, saved: ListenerRule | None) -> Version | None:

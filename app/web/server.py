@@ -6,7 +6,9 @@ long as now and then a byte comes. Both have to be as safe as the rest.
 
 import json
 import socket
+import threading
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 from flask import Flask
@@ -20,6 +22,9 @@ from app.web.headers import CLOSED, SAFE
 
 CONNECTIONS = 1000
 """Sockets that may be open: two hundred slow clients must not keep others out."""
+
+BACKLOG = 1024
+"""Connections that the system accepts for us meanwhile."""
 
 CROWDED = 900
 """Connections from which on each new one ends the one that has waited for longest."""
@@ -90,7 +95,7 @@ class Channel(HTTPChannel):
         channels = cast("dict[int, Channel]", server.active_channels)
         if len(channels) > CROWDED:
             # Attack: a thousand connections that say nothing keep everybody out.
-            waiting = [each for each in channels.values() if _is_waiting(each)]
+            waiting = [each for each in channels.values() if is_waiting(each)]
             waiting.remove(self)
             if waiting:
                 min(waiting, key=lambda each: each.waits_since).will_close = True
@@ -98,26 +103,51 @@ class Channel(HTTPChannel):
     def readable(self) -> bool:
         # Attack: a byte every few seconds, or blank lines, keep a connection for ever.
         # Waitress asks this of each connection about once a second.
-        if _is_waiting(self) and time.monotonic() - self.waits_since > PATIENCE:
+        if is_waiting(self) and time.monotonic() - self.waits_since > PATIENCE:
             self.will_close = True
         return bool(super().readable())
 
     def service(self) -> None:
+        if vars(self.server)["draining"].is_set():
+            # Whoever keeps the connection is told that there is no next answer on it.
+            told = cast("dict[str, str]", self.requests[0].headers)
+            told["CONNECTION"] = "close"
         super().service()
         self.waits_since = time.monotonic()
 
 
+def listen(address: str) -> Sequence[socket.socket]:
+    """Return sockets that listen at `HOST:PORT`; port 0 is any that is free.
+
+    One name, such as "localhost", may be several addresses.
+    """
+    host, _, port = address.rpartition(":")
+    found = socket.getaddrinfo(
+        host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    where = {(family, at[0]): at for family, _, _, _, at in found}
+    return [
+        socket.create_server(at[:2], family=family, backlog=BACKLOG)
+        for (family, _), at in where.items()
+    ]
+
+
 def create(
-    flask: Flask, *, listen: str, threads: int
+    flask: Flask,
+    *,
+    listening: Sequence[socket.socket],
+    threads: int,
+    draining: threading.Event | None = None,
 ) -> BaseWSGIServer | MultiSocketServer:
-    """Return a server that listens; `run` serves until the process is told to end."""
-    host, _, port = listen.rpartition(":")
+    """Return a server that listens; `draining.run` serves until it is told to end.
+
+    Once `draining` is set it keeps no connection beyond the answer that is due on it.
+    """
     sockets: dict[int, Any] = {}
     server = create_server(
         flask,
         map=sockets,
-        host=host,
-        port=int(port),
+        sockets=list(listening),
         threads=threads,
         connection_limit=CONNECTIONS,
         # select() cannot hold a thousand sockets; and who says nothing is let go.
@@ -127,15 +157,18 @@ def create(
         max_request_header_size=MAX_HEADERS,
         # Waitress refuses what is as long; Flask what is longer.
         max_request_body_size=MAX_BODY + 1,
+        # What a proxy says of whom it asks for is all that tells it from this machine
+        # (app.metrics); waitress would take it away. Nothing else believes it.
+        clear_untrusted_proxy_headers=False,
         ident="",
     )
     for each in sockets.values():
-        # One name, such as "localhost", may be several addresses.
         if isinstance(each, BaseWSGIServer):
             each.channel_class = Channel
+            vars(each)["draining"] = draining or threading.Event()
     return server
 
 
-def _is_waiting(channel: HTTPChannel) -> bool:
+def is_waiting(channel: HTTPChannel) -> bool:
     """Say whether nothing is left to be done for it until it says more."""
     return not channel.requests and not channel.total_outbufs_len

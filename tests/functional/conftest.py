@@ -45,10 +45,8 @@ ONE_DATABASE = frozenset(
     for name in (
         # who is let in, and what is answered to whom
         *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
-        *("listening", "operating", "scanner", "security_txt", "senders", "server"),
-        *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
-        *("listening", "operating", "scanner", "security_txt", "senders", "server"),
-        *("datacenter_calls", "datacenter_pages", "datacenter_shell"),
+        *("draining", "listening", "operating", "scanner", "security_txt", "senders"),
+        *("datacenter_calls", "datacenter_pages", "datacenter_shell", "server"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
