@@ -135,6 +135,12 @@ def no_secret_in_the_log(
     made = request.node.funcargs.get("jira")  # it is torn down by now
     if isinstance(made, Jira):
         known["shared secret"] = made.site.shared_secret
+        if made.is_datacenter:
+            kept = made.datacenter.kept
+            known |= {f"access token {each.id}": each.raw for each in kept.tokens}
+            known |= {
+                f"of {each.id}": each.secret for each in kept.senders if each.secret
+            }
     assert canaries.leaks(known, said) + canaries.tokens(said) == []
 
 

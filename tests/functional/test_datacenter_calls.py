@@ -99,6 +99,25 @@ def test_t2_replay_within_its_time_is_counted_and_later_refused(
     assert len(all_runs()) == 1
 
 
+def test_t2_webhook_that_jira_names_again_is_counted_whatever_its_time(
+    listening: Office, all_runs: Runs, heard: list[Heard]
+) -> None:
+    listening.dispatch()
+    _, url, headers, body = heard[-1]
+    [webhook] = listening.jira.datacenter.kept.webhooks
+    later = json.loads(body) | {"timestamp": json.loads(body)["timestamp"] + 1000}
+    named = {
+        "X-Atlassian-Webhook-Identifier": headers["X-Atlassian-Webhook-Identifier"]
+    }
+
+    again = send(listening, url, webhook.secret, later, **named)
+    other = send(listening, url, webhook.secret, later)
+
+    assert (again.status, other.status) == (204, 204)
+    assert len(listening.history("verification-duplicate")) == 1
+    assert len(all_runs()) == 2
+
+
 def test_t1_issue_that_jira_does_not_know_leaves_the_run_unconfirmed(
     listening: Office, jira: Jira, all_runs: Runs
 ) -> None:
@@ -129,9 +148,9 @@ def test_t1_transition_that_was_never_made_is_not_confirmed(
     assert (run.state, run.why) == (RunState.UNCONFIRMED, Why.NO_SUCH_CHANGE)
 
 
-def send(office: Office, url: str, secret: str, body: object) -> Response:
+def send(office: Office, url: str, secret: str, body: object, **named: str) -> Response:
     sent = json.dumps(body).encode()
-    headers = {"X-Hub-Signature": signing.signature(secret, sent)}
+    headers = {"X-Hub-Signature": signing.signature(secret, sent), **named}
     return call(office.app, "POST", url, headers, sent)
 
 
