@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
+from app.rules import rule_hash
 from app.runs import Run, RunState, RunStep, StepState, Why
 from app.runtime import Runtime
 from app.tenants import Tenant
@@ -192,6 +194,20 @@ def test_token_that_was_revoked_makes_the_site_unreachable(
         assert "401" in str(tenant.jira_refuses_because)
 
 
+def test_watchdog_finds_that_the_token_ended_although_nothing_is_held(
+    listening: Office,
+) -> None:
+    watchdog = Watchdog(runtime=listening.runtime)
+    causing.cause(listening.jira, "dc-revoke-pat", {})
+
+    assert watchdog.watch() == 0
+
+    with listening.runtime.sessions.begin() as session:
+        tenant = session.get_one(Tenant, listening.tenant)
+        assert tenant.jira_refuses_since == listening.clock()
+    assert len(listening.history("jira-refuses-us")) == 1
+
+
 def test_token_is_renewed_once_jira_takes_it_and_all_is_well_again(
     listening: Office, jira: Jira, all_runs: Runs
 ) -> None:
@@ -226,6 +242,24 @@ def test_t1_call_is_carried_out_by_the_version_that_it_came_for(
 
     assert (said(jira), said(jira, "DEMO-2")) == (["Hello"], ["Second"])
     assert len({run.rule_hash for run in all_runs()}) == 2
+
+
+def test_t1_rule_that_the_listener_never_had_is_not_carried_out(
+    listening: Office, jira: Jira, all_runs: Runs
+) -> None:
+    """Attack: who can write the database gives a run another rule before its turn."""
+    listening.dispatch()
+    text = rule({"do": "add-comment", "body": "Swapped"})
+    with listening.runtime.sessions.begin() as session:
+        run = session.scalars(sa.select(Run)).one()
+        run.config, run.rule_hash = text, rule_hash(text)
+    listening.worker.drain()
+
+    assert (all_runs()[0].state, all_runs()[0].why) == (
+        RunState.UNCONFIRMED,
+        Why.NO_SUCH_RULE,
+    )
+    assert said(jira) == []
 
 
 def test_t1_rule_of_a_listener_that_was_deleted_is_not_carried_out(

@@ -93,6 +93,12 @@ def test_value_in_the_text_of_a_link_stays_its_text() -> None:
     assert [mark.target for mark in reader.marks(text)] == ["https://us.example"]
 
 
+def test_backslash_is_shown_and_escapes_nothing_of_the_authors() -> None:
+    assert written("{{ issue.v }}", v="C:\\temp") == r"C\:&#92;temp"
+    text = written("{{ issue.v }}[~accountid:JIRAUSER1]", v="\\")
+    assert [mark.target for mark in reader.marks(text)] == ["ada"]
+
+
 def test_heading_and_quote_begin_no_line() -> None:
     assert written("{{ issue.v }}", v="h1. Title") == r"h1\. Title"
     assert written("{{ issue.v }}", v="  BQ. Said") == r"  BQ\. Said"
