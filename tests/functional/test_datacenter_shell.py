@@ -1,6 +1,7 @@
 """Self-managed sites from the operator's shell: added, renewed, removed (ADR 21)."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -50,6 +51,9 @@ def test_site_that_is_not_reached_waits_and_says_which_exception_it_needs(
     assert done.exit_code == 1
     assert "COUNTERSIGN_EGRESS_EXCEPTIONS=" in done.output
     assert "pending" in office.shell("tenants", "list").output
+    [waiting] = re.findall(r"^tenant (\S+)$", done.output, re.MULTILINE)
+    approved = office.shell("tenants", "approve", waiting)
+    assert (approved.exit_code, "tenants check" in approved.output) == (1, True)
 
 
 def test_token_is_never_an_argument_nor_told(office: Office, jira: Jira) -> None:
