@@ -2,11 +2,18 @@
 
 import subprocess
 import sys
+import threading
+import time
 
 import click
 
 from app.cli import environment
-from app.cli.supervising import supervise
+from app.cli.signals import stopping
+
+STOP_SECONDS = 10
+"""How long a child may take to stop before it is killed, beside its draining."""
+
+ASK_SECONDS = 0.05
 
 
 @click.command()
@@ -26,4 +33,35 @@ def serve(*, web_only: bool) -> None:
             subprocess.Popen([*own, "serve", "--web-only"]),  # noqa: S603 -- our own command
             subprocess.Popen([*own, "worker"]),  # noqa: S603
         ]
-        sys.exit(supervise(children, drain_seconds=settings.drain_seconds))
+        sys.exit(_supervise(children, seconds=settings.drain_seconds + STOP_SECONDS))
+
+
+def _supervise(children: list[subprocess.Popen[bytes]], *, seconds: float) -> int:
+    """Wait for a signal or the first child that ends; stop the rest; return a status.
+
+    A child that died takes the other with it: half an add-on that looks alive is worse
+    than one that its init system starts again.
+    """
+    stop, hurry = threading.Event(), threading.Event()
+    with stopping(stop, hurry=hurry.set):
+        while not stop.wait(0.2) and all(c.poll() is None for c in children):
+            pass
+        failed = not stop.is_set()
+        _terminate(children)
+        deadline = time.monotonic() + seconds
+        while any(c.poll() is None for c in children) and time.monotonic() < deadline:
+            if hurry.is_set():
+                hurry.clear()
+                _terminate(children)
+            time.sleep(ASK_SECONDS)
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+    return 1 if failed else 0
+
+
+def _terminate(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            child.terminate()

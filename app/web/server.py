@@ -8,7 +8,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any, cast
 
 from flask import Flask
@@ -42,6 +41,7 @@ beside its own."""
 CODES = {
     400: "bad-request",
     413: "too-large",
+    414: "too-long",
     431: "headers-too-large",
     501: "not-implemented",
 }
@@ -116,26 +116,10 @@ class Channel(HTTPChannel):
         self.waits_since = time.monotonic()
 
 
-def listen(address: str) -> Sequence[socket.socket]:
-    """Return sockets that listen at `HOST:PORT`; port 0 is any that is free.
-
-    One name, such as "localhost", may be several addresses.
-    """
-    host, _, port = address.rpartition(":")
-    found = socket.getaddrinfo(
-        host, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    where = {(family, at[0]): at for family, _, _, _, at in found}
-    return [
-        socket.create_server(at[:2], family=family, backlog=BACKLOG)
-        for (family, _), at in where.items()
-    ]
-
-
 def create(
     flask: Flask,
     *,
-    listening: Sequence[socket.socket],
+    listen: str,
     threads: int,
     draining: threading.Event | None = None,
 ) -> BaseWSGIServer | MultiSocketServer:
@@ -143,13 +127,16 @@ def create(
 
     Once `draining` is set it keeps no connection beyond the answer that is due on it.
     """
+    host, _, port = listen.rpartition(":")
     sockets: dict[int, Any] = {}
     server = create_server(
         flask,
         map=sockets,
-        sockets=list(listening),
+        host=host,
+        port=int(port),
         threads=threads,
         connection_limit=CONNECTIONS,
+        backlog=BACKLOG,
         # select() cannot hold a thousand sockets; and who says nothing is let go.
         asyncore_use_poll=True,
         channel_timeout=30,
@@ -163,6 +150,7 @@ def create(
         ident="",
     )
     for each in sockets.values():
+        # One name, such as "localhost", may be several addresses.
         if isinstance(each, BaseWSGIServer):
             each.channel_class = Channel
             vars(each)["draining"] = draining or threading.Event()

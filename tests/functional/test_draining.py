@@ -44,9 +44,7 @@ class Served:
 def served(flask: Flask, *, drain_seconds: float = 0) -> Iterator[Served]:
     """Serve as the command does; the block stops it."""
     one = Served(flask)
-    made = server.create(
-        flask, listening=server.listen("127.0.0.1:0"), threads=2, draining=one.stop
-    )
+    made = server.create(flask, listen="127.0.0.1:0", threads=2, draining=one.stop)
     assert isinstance(made, BaseWSGIServer)
     one.port = int(vars(made)["effective_port"])
 

@@ -24,7 +24,7 @@ Address = tuple[str, int]
 @contextmanager
 def served(flask: Flask) -> Iterator[Address]:
     """Serve as a process of ours does, until the block ends."""
-    made = server.create(flask, listening=server.listen("127.0.0.1:0"), threads=2)
+    made = server.create(flask, listen="127.0.0.1:0", threads=2)
     assert isinstance(made, BaseWSGIServer)
     sockets: dict[int, Any] = vars(made)["_map"]
     stop = threading.Event()
