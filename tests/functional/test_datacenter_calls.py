@@ -118,6 +118,58 @@ def test_t2_webhook_that_jira_names_again_is_counted_whatever_its_time(
     assert len(all_runs()) == 2
 
 
+MOVE = {"from_status": "In Review", "to_status": "Deploying"}
+STATUS = {"field": "status", "fromString": "In Review", "toString": "Deploying"}
+ABOUT: dict[str, tuple[dict[str, object], int, int]] = {
+    "post function": ({"transition": MOVE | {"transitionId": 71}}, 204, 1),
+    "in other letters": ({"transition": MOVE | {"to_status": "DEPLOYING"}}, 204, 1),
+    "another number": ({"transition": MOVE | {"transitionId": 72}}, 204, 0),
+    "another workflow": ({"transition": MOVE | {"workflowName": "Other"}}, 204, 0),
+    "from elsewhere": ({"transition": MOVE | {"from_status": "Done"}}, 204, 0),
+    "to elsewhere": ({"transition": MOVE | {"to_status": "Done"}}, 204, 0),
+    "webhook": ({"changelog": {"items": [STATUS]}}, 204, 1),
+    "no status": ({"changelog": {"items": [{"field": "summary"}, 7]}}, 204, 0),
+    "no change": ({"changelog": 7}, 204, 0),
+    "new": ({"webhookEvent": "jira:issue_created"}, 400, 0),
+    "odd": ({"transition": MOVE | {"transitionId": []}}, 400, 0),
+    "no issue": ({"transition": MOVE, "issue": {}}, 400, 0),
+}
+"""What is said beside issue and time; what is answered; how many runs come of it."""
+
+
+@pytest.mark.parametrize("which", ABOUT)
+def test_listener_hears_of_its_own_transition_alone(
+    office: Office, all_runs: Runs, which: str
+) -> None:
+    listener = office.listen(from_status="In Review")
+    said, status, count = ABOUT[which]
+    url, secret = f"{BASE_URL}/listeners/{listener}", office.secrets[str(listener)]
+    now = int(office.clock().timestamp() * 1000)
+
+    body: dict[str, object] = {"timestamp": now, "issue": {"id": "1"}}
+    answer = send(office, url, secret, body | said)
+
+    assert (answer.status, len(all_runs())) == (status, count)
+
+
+def test_issue_that_is_made_in_its_status_is_a_transition_too(
+    office: Office, jira: Jira, all_runs: Runs
+) -> None:
+    create = {"transition": "Create", "transition_id": "1", "to_status": "To Do"}
+    listener = office.listen(**create)
+    office.save(listener, rule())
+    office.place(listener, transition="", events=("jira:issue_created",))
+
+    issue = jira.create_issue(summary="New")
+    jira.deliver_pending()
+    office.worker.drain()
+
+    [run] = all_runs()
+    assert (run.state, run.issue_key) == (RunState.SUCCEEDED, issue.key)
+    assert run.facts is not None
+    assert (run.facts["from"], run.facts["to"]) == ("", "To Do")
+
+
 def test_t1_issue_that_jira_does_not_know_leaves_the_run_unconfirmed(
     listening: Office, jira: Jira, all_runs: Runs
 ) -> None:

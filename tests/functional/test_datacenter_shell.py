@@ -2,6 +2,8 @@
 
 import json
 import re
+import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +11,7 @@ from flask import Flask
 
 from app import doctor
 from app.cli import self_managed
-from app.http import SendError
+from app.http import Response, SendError
 from app.runtime import Runtime
 from app.worker import Worker
 from sandbox import Jira
@@ -54,6 +56,40 @@ def test_site_that_is_not_reached_waits_and_says_which_exception_it_needs(
     [waiting] = re.findall(r"^tenant (\S+)$", done.output, re.MULTILINE)
     approved = office.shell("tenants", "approve", waiting)
     assert (approved.exit_code, "tenants check" in approved.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"accountId": "1", "deploymentType": "Cloud"}, "a site of Jira Cloud"),
+        ({"deploymentType": "Server"}, "it is not Jira that answers"),
+        ([], "it is not Jira that answers"),
+    ],
+    ids=["cloud", "nobody", "list"],
+)
+def test_site_that_is_no_self_managed_jira_is_not_let_in(
+    office: Office, wire: Wire, said: object, words: str
+) -> None:
+    answer = Response(status=200, body=json.dumps(said).encode())
+    wire.elsewhere["other.example"] = lambda _: answer
+    url = ("--url", "https://other.example")
+
+    done = office.shell("tenants", "add-datacenter", *url, typed="abc")
+
+    assert (done.exit_code, words in done.output) == (1, True)
+    assert office.shell("tenants", "list").output.count("pending") == 1
+
+
+def test_door_that_is_shut_takes_no_site(office: Office) -> None:
+    settings = office.runtime.settings.model_copy(update={"doors": ("connect",)})
+    office.runtime = replace(office.runtime, settings=settings)
+    url = ("--url", "https://other.example")
+
+    done = office.shell("tenants", "add-datacenter", *url, typed="abc")
+
+    assert (done.exit_code, "COUNTERSIGN_DOORS" in done.output) == (1, True)
+    unknown = office.shell("tenants", "check", str(uuid.uuid4()))
+    assert (unknown.exit_code, "no such tenant" in unknown.output) == (1, True)
 
 
 def test_token_is_never_an_argument_nor_told(office: Office, jira: Jira) -> None:
