@@ -14,7 +14,7 @@ from app.rules import InvalidRuleError, own_rules
 
 @click.group("rules")
 def rules_() -> None:
-    """Look after the rules that a self-managed site's listeners carry out."""
+    """Look after rules that listeners carry out."""
 
 
 tenant_argument = click.argument("tenant_id", type=click.UUID)
