@@ -1,7 +1,8 @@
-"""Tickets for downloads: a browser fetches a file by an address, without a header.
+"""Tickets: a browser comes by an address alone, without a header of ours.
 
+For a download, or for the beginning of a session on our pages (`app/datacenter`).
 Attack: an address ends in histories, logs and clipboards. A ticket is good once, for a
-minute, for one file of one person's; the database has only its hash.
+minute, for one thing of one person's; the database has only its hash.
 """
 
 import hashlib
@@ -20,12 +21,15 @@ from app.db import Base, new_id
 LIFETIME = timedelta(seconds=60)
 """How long a ticket waits to be used: a browser does it at once."""
 
+DOWNLOAD = "download"
+"""What a ticket is for, unless something else is said."""
+
 RANDOM_BYTES = 32
 """256 bits: nobody guesses one, so trying needs no limit of its own."""
 
 
 class Ticket(Base):
-    """One download that somebody may fetch."""
+    """One download that somebody may fetch, or one session that he may begin."""
 
     __tablename__ = "ticket"
 
@@ -34,7 +38,7 @@ class Ticket(Base):
     account_id: Mapped[str]
     ticket_hash: Mapped[str] = mapped_column(unique=True)
     wanted: Mapped[dict[str, Any]]
-    """What is to be in the file."""
+    """What is to be in the file; of a session, since when it lasts."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -53,6 +57,7 @@ def issue(
     account_id: str,
     wanted: Mapping[str, Any],
     *,
+    purpose: str = DOWNLOAD,
     now: datetime,
 ) -> str:
     """Return a new ticket; it is in this answer and nowhere else."""
@@ -62,7 +67,7 @@ def issue(
             id=new_id(now),
             tenant_id=tenant_id,
             account_id=account_id,
-            ticket_hash=_hash(ticket),
+            ticket_hash=_hash(purpose, ticket),
             wanted=dict(wanted),
             expires_at=now + LIFETIME,
         )
@@ -71,7 +76,11 @@ def issue(
 
 
 def redeem(
-    session: Session, unverified_ticket: str, *, now: datetime
+    session: Session,
+    unverified_ticket: str,
+    *,
+    purpose: str = DOWNLOAD,
+    now: datetime,
 ) -> Redeemed | None:
     """Use a ticket up; None for one that is used, expired, or never was.
 
@@ -83,7 +92,10 @@ def redeem(
     """
     row = session.execute(
         sa.delete(Ticket)
-        .where(Ticket.ticket_hash == _hash(unverified_ticket), Ticket.expires_at > now)
+        .where(
+            Ticket.ticket_hash == _hash(purpose, unverified_ticket),
+            Ticket.expires_at > now,
+        )
         .returning(Ticket.tenant_id, Ticket.account_id, Ticket.wanted)
     ).one_or_none()
     if row is None:
@@ -98,5 +110,7 @@ def delete_expired(session: Session, *, now: datetime) -> None:
     session.execute(sa.delete(Ticket).where(Ticket.expires_at <= now))
 
 
-def _hash(ticket: str) -> str:
-    return hashlib.sha256(ticket.encode("utf-8", "replace")).hexdigest()
+def _hash(purpose: str, ticket: str) -> str:
+    # Attack: a ticket for a file is taken to the sign-in. It is another one there.
+    named = f"{purpose}\x00{ticket}" if purpose != DOWNLOAD else ticket
+    return hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()

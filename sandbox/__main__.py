@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from sandbox.forge.life import ForgeError
 PATIENCE_SECONDS = 60
 """How long the add-on may take to start."""
 _NAP = 0.5
+CONTEXT_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
 _THREADS = 24
 _UNAUTHORISED = 401
 
@@ -42,20 +44,21 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--forge-hour", type=float, default=60.0, help="of Forge's clock, seconds"
     )
+    parser.add_argument(
+        "--datacenter", action="store_true", help="a self-managed Jira: REST v2 only"
+    )
+    parser.add_argument(
+        "--context-path", default="", help="below which it is, such as /jira"
+    )
     return parser.parse_args(given)
 
 
 def main(given: list[str]) -> int:
     asked = arguments(given)
-    if not wire.is_loopback(asked.host):
-        say(f"{asked.host} is not this machine; the sandbox stays on loopback")
+    if why := fault(asked):
+        say(why)
         return 2
     base_url = f"http://{asked.host}:{asked.port}"
-    try:
-        wire.check(asked.addon)
-    except wire.NotLoopbackError as error:
-        say(str(error))
-        return 2
     jira, moved = opened(asked, base_url)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     addresses = wire.listening_addresses(asked.port)
@@ -63,7 +66,10 @@ def main(given: list[str]) -> int:
         create_app(jira), listen=addresses, threads=_THREADS, ident=None
     )
     # it listens from here on: the add-on fetches the install key while it is installed
-    if asked.no_install:
+    if asked.datacenter:
+        say(f"Jira Data Center is at {jira.site.base_url}")
+        say(f"personal access token of countersign: {jira.datacenter.pat}")
+    elif asked.no_install:
         say(f"Jira is at {jira.site.base_url}; installing is left to you")
     else:
         greeting = Greeting(jira, moved=moved, asked=asked)
@@ -79,6 +85,21 @@ def main(given: list[str]) -> int:
     return 0
 
 
+def fault(asked: argparse.Namespace) -> str:
+    """Why it cannot be served so; empty if it can."""
+    if not wire.is_loopback(asked.host):
+        return f"{asked.host} is not this machine; the sandbox stays on loopback"
+    if asked.context_path and not CONTEXT_PATH.fullmatch(asked.context_path):
+        return f"{asked.context_path} is no context path, such as /jira"
+    if asked.context_path and not asked.datacenter:
+        return "only a self-managed Jira has a context path"
+    try:
+        wire.check(asked.addon)
+    except wire.NotLoopbackError as error:
+        return str(error)
+    return ""
+
+
 def opened(asked: argparse.Namespace, base_url: str) -> tuple[Jira, bool]:
     """The site as it was kept, and whether it has another address now."""
     jira = Jira(
@@ -87,11 +108,14 @@ def opened(asked: argparse.Namespace, base_url: str) -> tuple[Jira, bool]:
         lag=asked.lag,
         state_path=asked.state,
         forge_manifest=asked.forge,
+        is_datacenter=asked.datacenter,
+        context_path=asked.context_path,
     )
-    moved = urlsplit(jira.site.base_url).port != asked.port
+    parts, wanted = urlsplit(jira.site.base_url), base_url + asked.context_path
+    moved = (parts.port, parts.path) != (asked.port, asked.context_path)
     if moved:
         with jira.world.change() as state:
-            state.site.base_url = base_url
+            state.site.base_url = wanted
     return jira, moved
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from sandbox import wiki
+
 Json = dict[str, Any]
 
 MARKS = frozenset(
@@ -49,6 +51,13 @@ _CHILDREN = {
 _NEEDS = {"mention": "id", "inlineCard": "url", "heading": "level", "status": "text"}
 
 
+_WIKI = "wiki"
+
+
+class Wiki(dict[str, Any]):
+    """A text that a self-managed Jira was given as wiki markup, which it keeps."""
+
+
 class InvalidDocumentError(Exception):
     """The document would be answered with 400 by Jira."""
 
@@ -66,9 +75,16 @@ def document(text: str) -> Json:
     }
 
 
+def from_wiki(markup: str) -> Json:
+    """What stands for a text of wiki markup among documents."""
+    return Wiki(document(markup) | {_WIKI: markup})
+
+
 def check(value: object) -> Json:
     if not isinstance(value, dict):
         raise InvalidDocumentError("the document is not an object")
+    if _WIKI in value and not isinstance(value, Wiki):
+        raise InvalidDocumentError(f"the root has an unknown member {_WIKI!r}")
     if value.get("type") != "doc" or value.get("version") != 1:
         raise InvalidDocumentError('the root is not {"type": "doc", "version": 1}')
     if not isinstance(value.get("content"), list):
@@ -113,6 +129,8 @@ def text(node: Json | None) -> str:
     """The document as plain text: what REST v2 would show as wiki text."""
     if not node:
         return ""
+    if _WIKI in node:
+        return str(node[_WIKI])
     kind = node.get("type")
     if kind == "text":
         return str(node["text"])
@@ -130,6 +148,8 @@ def html(node: Json | None) -> Markup:
     """The document for a page; every value is escaped, links only to http(s)."""
     if not node:
         return Markup()
+    if _WIKI in node:
+        return wiki.html(str(node[_WIKI]))
     kind = node.get("type", "")
     if kind == "text":
         return _marked(node)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sandbox import adf, fields, issues
 from sandbox.people import Person
-from sandbox.world import Issue, World
+from sandbox.world import Event, Issue, World
 
 Json = dict[str, Any]
 
@@ -25,6 +25,7 @@ def add(world: World, issue: Issue, body: Json, person: Person) -> Json:
         }
         issue.comments.append(made)
         world.touched(issue)
+    world.tell(Event("comment_created", issue, person, comment=made))
     return made
 
 

@@ -4,9 +4,20 @@ from typing import Any
 
 from sandbox import catalogue, issues, transitions
 from sandbox.people import Person
-from sandbox.world import Issue, Moved, World
+from sandbox.world import Event, Issue, Moved, World
 
 Json = dict[str, Any]
+
+
+def by_hand(fields: Json) -> Json:
+    """Return the `fields` of a REST body; projects and types may be plain names."""
+    given: Json = {"project": "DEMO", "issuetype": "Task", "summary": "An issue"}
+    given |= fields
+    if isinstance(given["project"], str):
+        given["project"] = {"key": given["project"]}
+    if isinstance(given["issuetype"], str):
+        given["issuetype"] = {"name": given["issuetype"]}
+    return given
 
 
 def create(
@@ -41,6 +52,7 @@ def create(
         )
         state.issues[issue.id] = issue
         world.touched(issue)
+    world.tell(Event("jira:issue_created", issue, person))
     transitions.announce(world, Moved(issue, catalogue.TRANSITIONS[0], "", person))
     return issue
 

@@ -9,7 +9,7 @@ from typing import Any
 from sandbox import catalogue, fields
 from sandbox.catalogue import Field
 from sandbox.people import Person
-from sandbox.world import Issue, World
+from sandbox.world import Event, Issue, World
 
 Json = dict[str, Any]
 
@@ -119,8 +119,10 @@ def change(world: World, issue: Issue, new: Json, person: Person) -> None:
         if known is not None:
             items.append(item(known, before, value))
         issue.fields[name] = value
-    record(world, issue, items, person)
+    entry = record(world, issue, items, person)
     world.touched(issue)
+    if entry is not None:
+        world.tell(Event("jira:issue_updated", issue, person, entry))
 
 
 def item(known: Field, before: object, after: object) -> Json:
@@ -136,10 +138,12 @@ def item(known: Field, before: object, after: object) -> Json:
     }
 
 
-def record(world: World, issue: Issue, items: list[Json], person: Person) -> None:
+def record(
+    world: World, issue: Issue, items: list[Json], person: Person
+) -> Json | None:
     """One history entry; without items none, as for a looped transition."""
     if not items:
-        return
+        return None
     entry = {
         "id": str(world.next_number("history", 10400)),
         "author": person.account_id,
@@ -147,6 +151,7 @@ def record(world: World, issue: Issue, items: list[Json], person: Person) -> Non
         "items": items,
     }
     issue.history.append(entry)
+    return entry
 
 
 def property_list(body: Json) -> list[Json]:

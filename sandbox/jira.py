@@ -4,11 +4,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sandbox import (
+    adf,
     catalogue,
     comments,
     creation,
@@ -23,6 +24,11 @@ from sandbox import (
     world,
 )
 from sandbox.addon import Addon, Answer
+from sandbox.armed import ArmedAnswer
+from sandbox.beans import Beans
+from sandbox.datacenter import translation
+from sandbox.datacenter.beans import ServerBeans
+from sandbox.datacenter.site import DataCenter
 from sandbox.deliveries import Deliveries
 from sandbox.firing import Firing
 from sandbox.forge.app import KINDS
@@ -34,27 +40,6 @@ from sandbox.world import CONDITION, POST_FUNCTION, Issue, Rule, Site, World
 Json = dict[str, Any]
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-@dataclass(frozen=True)
-class ArmedAnswer:
-    """What the add-on gets instead of an answer, once."""
-
-    status: int
-    """0: the true answer, but late."""
-    retry_after: int = 0
-    delay: float = 0.0
-
-    @property
-    def words(self) -> str:
-        if not self.status:
-            return f"the true one, {self.delay:g} s late"
-        wait = f" with Retry-After: {self.retry_after}" if self.retry_after else ""
-        return f"{self.status}{wait}"
-
-
 @dataclass(kw_only=True)
 class Jira:
     """A site with its add-on.
@@ -63,7 +48,7 @@ class Jira:
     `deliver_pending()`, which delivers what is due by `now`.
     """
 
-    now: Callable[[], datetime] = utc_now
+    now: Callable[[], datetime] = world.utc_now
     addon_base_url: str = "http://127.0.0.1:8040"
     base_url: str = "http://localhost:8041"
     transport: wire.Transport = wire.send
@@ -79,6 +64,10 @@ class Jira:
     """Under which Forge apps find the API of sites; of its own, if it is empty."""
     forge_retry_seconds: float = 60.0
     """Before each retry of an event of Forge's."""
+    is_datacenter: bool = False
+    """Self-managed: REST v2 by personal access tokens, no Connect, no Forge."""
+    context_path: str = ""
+    """Below which a self-managed Jira is, such as `/jira`; `base_url` is without it."""
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
@@ -90,7 +79,7 @@ class Jira:
         state = (
             world.load(self.state_path)
             if self.state_path is not None and saved
-            else world.fresh(self.base_url)
+            else world.fresh(self.base_url + self.context_path)
         )
         self.base_url = state.site.base_url
         self.world = World(state, clock=self.now, path=self.state_path)
@@ -111,6 +100,27 @@ class Jira:
         self.forge.app.gateway = self.forge_gateway
         self.forge.events.pause = timedelta(seconds=self.forge_retry_seconds)
         self.firing.is_elsewhere = self.forge.app.takes
+        self._datacenter = None
+        if self.is_datacenter:
+            self._datacenter = DataCenter(self.world, self.addon, self.deliveries)
+
+    @property
+    def datacenter(self) -> DataCenter:
+        if self._datacenter is None:
+            raise LookupError("this Jira is not self-managed")
+        return self._datacenter
+
+    @property
+    def origin(self) -> str:
+        return self.base_url.removesuffix(self.context_path)
+
+    def beans(self, viewer: Person) -> Beans:
+        """How its REST API shows things to this person."""
+        return (ServerBeans if self.is_datacenter else Beans)(self.world, viewer)
+
+    def document(self, text: str) -> Json:
+        """What somebody typed, as this Jira keeps long texts."""
+        return adf.from_wiki(text) if self.is_datacenter else adf.document(text)
 
     @property
     def site(self) -> Site:
@@ -122,8 +132,8 @@ class Jira:
         self.traffic.clear()
         self.armed_answers.clear()
         self.refuses_addon = False
-        state = world.fresh(self.base_url)
-        self.world = World(state, clock=self.now, path=self.state_path)
+        fresh = world.fresh(self.base_url)
+        self.world = World(fresh, clock=self.now, path=self.state_path)
         self._connect()
         seed.plant(self.world)
 
@@ -200,11 +210,9 @@ class Jira:
 
     def create_issue(self, user: str = "ada", **fields: object) -> Issue:
         """By hand; project and issue type may be given as plain names."""
-        given = {"project": "DEMO", "issuetype": "Task", "summary": "An issue"} | fields
-        if isinstance(given["project"], str):
-            given["project"] = {"key": given["project"]}
-        if isinstance(given["issuetype"], str):
-            given["issuetype"] = {"name": given["issuetype"]}
+        given = creation.by_hand(fields)
+        if self.is_datacenter:
+            given = translation.values(given)
         return creation.create(self.world, given, self._person(user))
 
     def delete_issue(self, id_or_key: str) -> None:
@@ -225,10 +233,12 @@ class Jira:
         body = {"transition": {"id": number}}
         transitions.transition(self.world, issue, body, self._person(user))
 
-    def comment(self, id_or_key: str, body: Json, user: str = "ada") -> Json:
+    def comment(self, id_or_key: str, body: Json | str, user: str = "ada") -> Json:
+        """Say it; a text is what somebody typed."""
+        said = self.document(body) if isinstance(body, str) else body
         person = self._person(user)
         issue = issues.get(self.world, id_or_key, person)
-        return comments.add(self.world, issue, {"body": body}, person)
+        return comments.add(self.world, issue, {"body": said}, person)
 
     def set_status(self, id_or_key: str, status: str) -> None:
         """Behind Jira's back, without history or post function: for set-up only."""

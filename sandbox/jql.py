@@ -79,7 +79,8 @@ class _Words:
         return True
 
 
-def parse(text: str) -> Query:
+def parse(text: str, *, is_bounded: bool = True) -> Query:
+    """Take a query apart; an unbounded one is refused, but by a self-managed Jira."""
     words = _Words(text)
     clauses: list[Clause] = []
     ordered = not words.items or words.accept("order", "by")
@@ -91,7 +92,8 @@ def parse(text: str) -> Query:
             raise JqlError(
                 f"Error in the JQL Query: expected AND, got {words.next()!r}."
             )
-    return _bounded(clauses, _order(words))
+    order = _order(words)
+    return _bounded(clauses, order) if is_bounded else Query(tuple(clauses), order)
 
 
 def _bounded(clauses: list[Clause], order: tuple[tuple[str, bool], ...]) -> Query:

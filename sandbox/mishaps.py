@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from sandbox import catalogue, workflow
 from sandbox.addon import AddonError, Answer, Call, Signing
-from sandbox.jira import ArmedAnswer, Jira
+from sandbox.armed import ArmedAnswer
+from sandbox.jira import Jira
 from sandbox.world import POST_FUNCTION, Issue, Rule
 
 Json = dict[str, Any]
@@ -196,7 +197,8 @@ _NEEDS_INSTALL = frozenset(MISHAPS) - {
 def cause(jira: Jira, name: str, given: Json) -> Outcome:
     if name not in MISHAPS:
         raise MishapError(f"there is no mishap {name!r}")
-    asks = jira.site.installed or (name in _ANSWERS and jira.forge.is_installed)
+    is_asked = jira.forge.is_installed or jira.is_datacenter
+    asks = jira.site.installed or (name in _ANSWERS and is_asked)
     if name in _NEEDS_INSTALL and not asks:
         raise MishapError("The add-on is not installed.")
     try:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from sandbox.datacenter import sending
 from sandbox.forge.app import KINDS
 from sandbox.jira import Jira
+from sandbox.world import POST_FUNCTION
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,13 @@ class Offer:
 
 
 def of(jira: Jira, kind: str) -> list[Offer]:
-    """A module of Forge's takes the place of Connect's with the same key."""
+    """A module of Forge's takes the place of Connect's with the same key.
+
+    A self-managed Jira has neither, but post functions of its own.
+    """
+    if jira.is_datacenter:
+        own = sending.NAMES if kind == POST_FUNCTION else {}
+        return [Offer(key, name, is_creatable=False) for key, name in own.items()]
     found = {
         str(m["key"]): Offer(str(m["key"]), str(m["name"]["value"]), "create" in m)
         for m in jira.addon.modules(kind)

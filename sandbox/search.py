@@ -28,6 +28,8 @@ class Search:
     token: str | None = None
     reconciled: frozenset[str] = frozenset()
     expand: str = ""
+    is_bounded: bool = True
+    """Whether a query needs a restriction; a self-managed Jira asks for none."""
 
 
 def run(beans: Beans, search: Search, paths: frozenset[str]) -> Json:
@@ -36,14 +38,15 @@ def run(beans: Beans, search: Search, paths: frozenset[str]) -> Json:
         raise RestError(400, [f"reconcileIssues: at most {MOST_RECONCILED} ids"])
     try:
         with beans.world.lock:
-            found = _matching(beans, search, paths)
+            found = matching(beans, search, paths)
             return _page(beans, search, found)
     except jql.JqlError as error:
         raise RestError(400, [str(error)]) from None
 
 
-def _matching(beans: Beans, search: Search, paths: frozenset[str]) -> list[Issue]:
-    query = jql.parse(search.text)
+def matching(beans: Beans, search: Search, paths: frozenset[str]) -> list[Issue]:
+    """All that the query finds, in its order."""
+    query = jql.parse(search.text, is_bounded=search.is_bounded)
     test = jql.matcher(beans.world, query, paths)
     found = [
         issue

@@ -5,7 +5,7 @@ from typing import Any
 from sandbox import catalogue, comments, conditions, fields, issues, workflow
 from sandbox.catalogue import Transition
 from sandbox.people import Person
-from sandbox.world import POST_FUNCTION, Issue, Moved, World
+from sandbox.world import POST_FUNCTION, Event, Issue, Moved, World
 
 Json = dict[str, Any]
 
@@ -46,11 +46,12 @@ def transition(world: World, issue: Issue, body: Json, person: Person) -> Transi
         _on_screen(made, given)
         said = _comments(body)
         before = issue.status
-        _move(world, issue, made, given, person)
+        entry = _move(world, issue, made, given, person)
         for comment_body in said:
             comments.add(world, issue, comment_body, person)
     was = next(s.name for s in catalogue.STATUSES if s.id == before)
-    announce(world, Moved(issue, made, was, person))
+    world.tell(Event("jira:issue_updated", issue, person, entry))
+    announce(world, Moved(issue, made, was, person, entry))
     return made
 
 
@@ -71,7 +72,7 @@ def _comments(body: Json) -> list[Json]:
 
 def _move(
     world: World, issue: Issue, made: Transition, given: Json, person: Person
-) -> None:
+) -> Json | None:
     names = {s.id: s.name for s in catalogue.STATUSES}
     items: list[Json] = []
     resolution = _resolution(made, given)
@@ -93,8 +94,9 @@ def _move(
             }
         )
     issue.status = made.to
-    issues.record(world, issue, items, person)
+    entry = issues.record(world, issue, items, person)
     world.touched(issue)
+    return entry
 
 
 def _resolution(made: Transition, given: Json) -> str | None:

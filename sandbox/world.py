@@ -18,10 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import catalogue, tokens
+from sandbox.datacenter.kept import Kept
 from sandbox.forge.installation import Installation
 from sandbox.people import Person
 
 Json = dict[str, Any]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 _FORMAT = "%Y-%m-%dT%H:%M:%S"
@@ -52,6 +58,8 @@ class Issue:
     comments: list[Json] = field(default_factory=list)
     history: list[Json] = field(default_factory=list)
     properties: Json = field(default_factory=dict)
+    watchers: list[str] = field(default_factory=list)
+    """Accounts; only a self-managed Jira asks for them here."""
 
 
 POST_FUNCTION = "jiraWorkflowPostFunctions"
@@ -79,6 +87,19 @@ class Moved:
     before: str
     """The name of the status it left; empty when the issue was created."""
     person: Person
+    entry: Json | None = None
+    """What it wrote into the history; None for a creation or a looped transition."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that Jira tells those who listen to all that happens."""
+
+    name: str
+    issue: Issue
+    person: Person
+    entry: Json | None = None
+    comment: Json | None = None
 
 
 @dataclass
@@ -121,6 +142,7 @@ class State:
     forge: Installation = field(default_factory=Installation)
     devops: Json = field(default_factory=dict)
     """Builds and deployments that apps told us of (devops.py)."""
+    datacenter: Kept = field(default_factory=Kept)
 
 
 def fresh(base_url: str) -> State:
@@ -147,6 +169,7 @@ def load(path: Path) -> State:
         revoked=raw.get("revoked", {}),
         forge=Installation.restored(raw.get("forge", {})),
         devops=raw.get("devops", {}),
+        datacenter=Kept.restored(raw.get("datacenter", {})),
     )
 
 
@@ -170,6 +193,7 @@ class World:
         self.lag = timedelta(seconds=10)
         """What the search index needs to see a change."""
         self.on_transition: list[Callable[[Moved], None]] = []
+        self.on_event: list[Callable[[Event], None]] = []
         self._clock = clock
         self._index: dict[str, list[tuple[datetime, Issue]]] = {}
         for issue in state.issues.values():
@@ -235,6 +259,10 @@ class World:
         if issue is None:
             raise LookupError(f"there is no issue {id_or_key!r}")
         return issue
+
+    def tell(self, event: Event) -> None:
+        for listener in self.on_event:
+            listener(event)
 
     def touched(self, issue: Issue) -> None:
         """The issue changed now; the index learns it `lag` later."""

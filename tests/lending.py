@@ -17,7 +17,7 @@ from app.web import context, create_app
 from sandbox import Jira, speak_for
 from sandbox import create_app as create_jira
 
-_ADDONS: dict[tuple[str, bool, bool], Flask] = {}
+_ADDONS: dict[tuple[str, bool, bool, bool], Flask] = {}
 _JIRAS: dict[str, Flask] = {}
 _PAIRS: list[KeyPair] = []
 _PAIRS_LOCK = threading.Lock()
@@ -27,7 +27,8 @@ def addon(runtime: Runtime) -> Flask:
     """Lend the add-on over this runtime, until the next one asks."""
     settings = runtime.settings
     # What settles which addresses it has; some tests' settings know of no Forge.
-    kind = settings.base_path, settings.is_connect_open, settings.is_forge_open
+    doors = settings.is_connect_open, settings.is_forge_open
+    kind = settings.base_path, *doors, settings.is_datacenter_open
     if kind not in _ADDONS:
         _ADDONS[kind] = create_app(runtime)
     context.init_app(_ADDONS[kind], runtime)

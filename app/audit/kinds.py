@@ -44,6 +44,10 @@ class Kind(StrEnum):
     CONNECT_UNINSTALLED = "connect-uninstalled"
     FORGE_INSTALLED = "forge-installed"
     FORGE_UNINSTALLED = "forge-uninstalled"
+    DATACENTER_ADDED = "datacenter-added"
+    DATACENTER_PROVEN = "datacenter-proven"
+    DATACENTER_TOKEN_RENEWED = "datacenter-token-renewed"  # noqa: S105 -- a kind
+    DATACENTER_REMOVED = "datacenter-removed"
     CONDITIONS_MENDED = "conditions-mended"
     APPROVED = "approved"
     SUPERSEDED = "superseded"
@@ -71,6 +75,7 @@ class Kind(StrEnum):
     LISTENER_CREATED = "listener-created"
     LISTENER_CHANGED = "listener-changed"
     LISTENER_SECRET_RENEWED = "listener-secret-renewed"  # noqa: S105 -- a kind
+    LISTENER_RULE_SAVED = "listener-rule-saved"
     LISTENER_PAUSED = "listener-paused"
     LISTENER_RESUMED = "listener-resumed"
     LISTENER_DELETED = "listener-deleted"
@@ -84,6 +89,9 @@ class Kind(StrEnum):
     PREFERENCES_CHANGED = "preferences-changed"
 
     # people
+    PERSON_INVITED = "person-invited"
+    PERSON_SIGNED_IN = "person-signed-in"
+    SESSIONS_ENDED = "sessions-ended"
     ERASURE_WANTED = "erasure-wanted"
     ERASURE_DONE = "erasure-done"
 

@@ -1,12 +1,12 @@
-"""`countersign tenants`: the sites that installed us."""
+"""`countersign tenants`: the sites that installed us, or that we were told of."""
 
 import uuid
 
 import click
 import sqlalchemy as sa
 
-from app import stops, tenants
-from app.cli import opening
+from app import datacenter, stops, tenants
+from app.cli import opening, self_managed
 from app.tenants import Tenant, TenantIdentity
 
 
@@ -44,5 +44,12 @@ def approve(tenant_id: uuid.UUID) -> None:
     runtime = opening.runtime()
     with runtime.sessions.begin() as session:
         tenant = opening.tenant(session, tenant_id)
+        if datacenter.find_identity(session, tenant_id) is not None:
+            words = "its own Jira's answer lets it in: countersign tenants check"
+            raise click.ClickException(words)
         approved = tenants.approve(session, tenant, actor="operator", now=runtime.now())
     click.echo("approved" if approved else "it was not waiting")
+
+
+for command in self_managed.COMMANDS:
+    group.add_command(command)

@@ -26,6 +26,12 @@ _OK = 200
 _REFUSED = 401
 _TOO_MANY = 429
 _SERVER_ERROR = 500
+_CHECKS = {
+    Door.CONNECT: "secret",
+    Door.FORGE: "forge-token",
+    Door.DATACENTER: "access-token",
+}
+_RENEW = "Have its admin make another token: countersign tenants renew-token."
 _CANNOT_OPEN = (
     "Put the encryption key back into COUNTERSIGN_ENCRYPTION_KEYS and restart all. If"
     " it is lost, install the app anew on that site."
@@ -40,6 +46,8 @@ class Site:
     base_url: str
     connect: Jira | None
     """Its Jira by the shared secret; None if it has none, or none that opens."""
+    own: Jira | None
+    """Its Jira by a personal access token, of a self-managed site."""
     lent: Jira | None
     """Its Jira by the token that Forge lends us."""
     is_on_forge: bool
@@ -68,17 +76,19 @@ def waiting(session: Session) -> int:
 def read(session: Session, runtime: Runtime, tenant_id: uuid.UUID) -> Site:
     """Read what we hold of a site; what does not open is part of that."""
     tenant, now = session.get_one(Tenant, tenant_id), runtime.now()
-    connect, lent, sealed = None, None, ""
+    connect, lent, own, sealed = None, None, None, ""
     try:
         connect = open_connect(session, runtime, tenant)
         found = open_jira(session, runtime, tenant_id)
         lent = found if found.door is Door.FORGE else None
+        own = found if found.is_self_managed else None
     except CannotOpenError as error:
         sealed = _why(error)
     return Site(
         id=tenant_id,
         base_url=tenant.base_url,
         connect=connect,
+        own=own,
         lent=lent,
         is_on_forge=forge.find_installation(session, tenant_id) is not None,
         sealed=sealed,
@@ -93,6 +103,9 @@ def proven(asker: Asker, site: Site) -> Iterator[Finding]:
     """Ask the site's Jira by calls that we sign, and compare its clock with ours."""
     if site.sealed:
         yield fail("secret", f"it does not open: {site.sealed}", _CANNOT_OPEN)
+        return
+    if site.own is not None:
+        yield from _asked(asker, site.own)
         return
     if site.connect is None and not site.is_on_forge:
         saw = "we hold no secret of this site, so no call of ours is signed"
@@ -123,7 +136,7 @@ def _asked(asker: Asker, jira: Jira) -> Iterator[Finding]:
 
 def _judged(jira: Jira, heard: Heard) -> Finding:
     host = host_of(jira.base_url)
-    check = "secret" if jira.door is Door.CONNECT else "forge-token"
+    check = _CHECKS[jira.door]
     if heard.error is not None:
         return unheard(check, jira.base_url, heard.error)
     if heard.status == _OK:
@@ -133,12 +146,18 @@ def _judged(jira: Jira, heard: Heard) -> Finding:
         saw += ", as it does to whose clock is wrong"
         return fail(check, saw, "Mend this machine's clock first, then look again.")
     if heard.status == _REFUSED:
-        saw += ": the secret that we hold is not the one that it has"
-        return fail(check, f"wrong secret: {saw}", "Install the app anew on that site.")
+        return _refused(check, jira, saw)
     if heard.status == _TOO_MANY or heard.status >= _SERVER_ERROR:
         return warn(check, saw, "It has no time just now: look again in a while.")
     do = "See whether the site was renamed, suspended, or has disabled the app."
     return fail(check, saw, do)
+
+
+def _refused(check: str, jira: Jira, saw: str) -> Finding:
+    if jira.is_self_managed:
+        return fail(check, f"{saw}: it has ended, or was revoked", _RENEW)
+    saw += ": the secret that we hold is not the one that it has"
+    return fail(check, f"wrong secret: {saw}", "Install the app anew on that site.")
 
 
 def _accepted(check: str, jira: Jira, host: str) -> Finding:

@@ -27,6 +27,7 @@ def render() -> dict[str, str]:
             base="",
             issue="",
             library="",
+            stands_alone=False,
             stylesheet=STYLESHEET,
             scripts=[SCRIPT],
             preloads=[],

@@ -11,21 +11,25 @@ from urllib.parse import quote, urlencode
 
 from app import metrics, quotas, tracing
 from app.http import Http, Request, Response, SendError
+from app.jira import datacenter
+from app.jira.answers import (
+    UNAUTHORIZED,
+    JiraError,
+    TokenRefusedError,
+    error_of,
+    read_json,
+    segment,
+)
 from app.jira.issues import Issue, issue_of
 from app.jira.signing import Signer
+from app.listeners import Version
 from app.quotas import Meter
 from app.tenants import Door
 
-UNAUTHORIZED = 401
 RULES_PER_PAGE = 50
-
-LIMITED = 429
 
 _BY_POINTS = frozenset({Door.CONNECT, Door.FORGE})
 """Doors of Jira Cloud, whose calls cost points."""
-
-ODD = (AttributeError, LookupError, TypeError, ValueError)
-"""What reading an answer raises that has not the shape of one: that is no answer."""
 
 
 class Standing(StrEnum):
@@ -42,43 +46,6 @@ class Standing(StrEnum):
         if self is Standing.WAITING:
             return "Forge's token for this site has expired, and the next has not come"
         return "we hold no secret of this site"
-
-
-class JiraError(Exception):
-    """Jira answered, but not with success. `message` is what it says, for people."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        retry_after: str | None = None,
-        is_of_issue: bool = False,
-    ) -> None:
-        answered = f"Jira answered {status}"
-        super().__init__(f"{answered}: {message}" if message else answered)
-        self.status = status
-        self.message = message
-        self.retry_after = retry_after
-        self.is_of_issue = is_of_issue
-        """Whether a limit was reached that is of one issue, and not of the site."""
-
-    @property
-    def refuses_us(self) -> bool:
-        """Whether Jira answered that our signed calls are not welcome."""
-        return self.status in {UNAUTHORIZED, 403}
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether Jira answered that there were too many calls: nothing was done."""
-        return self.status == LIMITED
-
-
-class TokenRefusedError(JiraError):
-    """Jira refused Forge's token. Nothing was done; an event brings the next one."""
-
-    def __str__(self) -> str:
-        return "Jira takes Forge's token no more; the next one is awaited"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +73,14 @@ class Jira:
     """When an event of Forge's came last, for a site that has Forge."""
     seconds: float | None = None
     """How long one call may take; None: as long as any."""
+    own_rules: Sequence[Version] | None = None
+    """Of a self-managed site: its rules, which are ours to keep. None of all others,
+    whose Jira keeps them."""
+
+    @property
+    def is_self_managed(self) -> bool:
+        """Whether it is no site of Jira Cloud."""
+        return self.door is Door.DATACENTER
 
     def issue(self, issue_id: str, *, properties: str = "") -> Issue:
         """Read an issue with all fields and the newest part of its history."""
@@ -124,6 +99,8 @@ class Jira:
         Source: Jira Cloud REST API v3, "Get workflow transition rule configurations".
         """
         found: list[dict[str, Any]] = []
+        if self.is_self_managed:
+            return found  # there is no app in it that a rule could be of
         while True:
             query = {
                 "types": kind,
@@ -144,6 +121,10 @@ class Jira:
 
         Jira ignores ids it does not know, so only what it names in its answer counts.
         """
+        if self.is_self_managed:
+            return datacenter.is_permitted(
+                self._call, account_id, permission, issue_id=issue_id
+            )
         asked: dict[str, Any] = {"accountId": account_id}
         if issue_id:
             grant = {"permissions": [permission], "issues": [int(issue_id)]}
@@ -160,6 +141,10 @@ class Jira:
             for entry in granted
         )
 
+    def person(self, said: str) -> str | None:
+        """Return the key of a self-managed site's active user, by key or by name."""
+        return datacenter.person(self._call, said)
+
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
         """Read; `path` is made of `segment`s, `query` is encoded here."""
         # `%20`, not `+`: what is signed must be what is sent (pycontribs/jira #493).
@@ -170,12 +155,18 @@ class Jira:
         """Send one signed request; return the answer's JSON, or None if it has none.
 
         Only 2xx is an answer. A redirect is a failure: a renamed or suspended site
-        sends one for everything, and nothing behind it was done.
+        sends one for everything, and nothing behind it was done. A self-managed Jira is
+        spoken to in its own words (`datacenter`).
         """
+        if self.is_self_managed:
+            return datacenter.call(self._call, method, path, body)
+        return self._call(method, path, body)
+
+    def _call(self, method: str, path: str, body: Any = None) -> Any:  # noqa: ANN401
         response = self.answer(method, path, body=body)
         if not 200 <= response.status < 300:  # noqa: PLR2004
-            raise _error(response)
-        found = _json(response)
+            raise error_of(response)
+        found = read_json(response)
         self._spend(quotas.object_cost(method, path, found))
         return found
 
@@ -187,7 +178,7 @@ class Jira:
         """
         response = self._send(method, path, body)
         if response.status == UNAUTHORIZED:
-            error = _error(response)
+            error = error_of(response)
             if self._is_token_refused(error):
                 self.refusals.append(str(error))
                 raise TokenRefusedError(error.status, error.message)
@@ -223,6 +214,8 @@ class Jira:
         if body is not None:  # a GET with a body is answered 403
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
+        if self.is_self_managed:
+            path = datacenter.path_of(path)
         request = Request(
             method=method,
             url=self.base_url + path,
@@ -250,47 +243,3 @@ class Jira:
 
     def _spend(self, points: int) -> None:
         self.meter.spend(self.tenant_id, points if self.door in _BY_POINTS else 0)
-
-
-def segment(text: str) -> str:
-    """Return `text` as one path segment, whatever it holds.
-
-    Attack: an id or key with `/`, `?` or `..` in it would name another resource. Dots
-    alone would be resolved away by a proxy, so they are encoded too.
-    """
-    encoded = quote(text, safe="")
-    return encoded.replace(".", "%2E") if not encoded.strip(".") else encoded
-
-
-def _json(response: Response) -> Any:  # noqa: ANN401
-    if not response.body:
-        return None
-    try:
-        return json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        # It may have had its effect: to be looked for, not to be called a refusal.
-        raise SendError("the answer cannot be read", sent=True) from error
-
-
-def _error(response: Response) -> JiraError:
-    """Read Jira's error shapes, and whatever a proxy in front of it says, safely."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    retry_after = headers.get("retry-after")
-    try:
-        body = json.loads(response.body)
-    except (ValueError, RecursionError):
-        body = None
-    parts: list[str] = []
-    if isinstance(body, dict):
-        parts += [str(text) for text in body.get("errorMessages") or []]
-        errors = body.get("errors")
-        if isinstance(errors, dict):
-            parts += [f"{field}: {text}" for field, text in errors.items()]
-        if not parts and body.get("message"):
-            parts.append(str(body["message"]))
-    return JiraError(
-        response.status,
-        "; ".join(parts)[:500],
-        retry_after=retry_after,
-        is_of_issue=quotas.is_of_issue(response.headers),
-    )

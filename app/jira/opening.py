@@ -1,4 +1,4 @@
-"""Which way a tenant's Jira is reached now: Forge's token, or Connect's secret."""
+"""Which way a tenant's Jira is reached now: by what opens it, Forge's token first."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from app import forge, tenants, vault
+from app import forge, listeners, tenants, vault
 from app.crypto import Secret
 from app.jira.calling import Jira, Standing
 from app.jira.signing import AccessToken, SharedSecret, Signer
@@ -47,7 +47,8 @@ def open_jira(
         secrets = _secrets(session, runtime, tenant, renews=access is not None)
         jira = _opened(runtime, tenant, Door.CONNECT, tenant.base_url, secrets)
         if access is None:
-            return jira
+            own = _open_self_managed(session, runtime, tenant)
+            return own or jira
         without = jira.standing if secrets else Standing.WAITING
         return replace(jira, standing=without, heard_at=access.heard_at)
     generation = None if user_token else access.generation
@@ -73,6 +74,25 @@ def _opened(
         meter=runtime.meter,
         now=runtime.now,
     )
+
+
+def open_self_managed(runtime: Runtime, tenant: Tenant, token: Secret) -> Jira:
+    """Return a self-managed site's Jira for a token that may not be kept yet."""
+    signer = AccessToken(token=token, renews=False)
+    return _opened(runtime, tenant, Door.DATACENTER, tenant.base_url, [signer])
+
+
+def _open_self_managed(
+    session: Session, runtime: Runtime, tenant: Tenant
+) -> Jira | None:
+    if tenants.live_identity(session, tenant.id, Door.DATACENTER) is None:
+        return None
+    owner, now = tenant.personal_token, runtime.now()
+    tokens = vault.accepted(session, runtime.keyring, owner, now=now)
+    signers = [AccessToken(token=each.secret, renews=False) for each in tokens]
+    jira = _opened(runtime, tenant, Door.DATACENTER, tenant.base_url, signers)
+    own_rules = listeners.rules.all_current(session, tenant.id)
+    return replace(jira, own_rules=own_rules)
 
 
 def lent(runtime: Runtime, api_base_url: str, token: Secret) -> Jira:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.jira.calling import Jira, JiraError, segment
+from app.jira.answers import JiraError, segment
+from app.jira.calling import Jira
 
 CLIENT_KEY = "connect_client_key_019cdff3-8bfb-71fe-9628-875b700aebb8"
 """The reserved property in which Atlassian says what the Connect app on the same site

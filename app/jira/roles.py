@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from app.jira.calling import Jira, segment
+from app.jira.answers import segment
+from app.jira.calling import Jira
 
 
 def is_in_role(jira: Jira, account_id: str, role_id: str, *, issue_id: str) -> bool:

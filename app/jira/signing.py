@@ -39,7 +39,10 @@ class SharedSecret:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessToken:
-    """Forge: a token that Atlassian lent us, for the app or for a person in session."""
+    """Forge: a token that Atlassian lent us, for the app or for a person in session.
+
+    Of a self-managed site: the personal access token that its admin gave us.
+    """
 
     token: Secret
     renews: bool

@@ -4,7 +4,8 @@ import json
 from urllib.parse import urlsplit
 
 from app.http import Response
-from app.jira.calling import ODD, Jira
+from app.jira.answers import ODD
+from app.jira.calling import Jira
 
 MYSELF = "/rest/api/3/myself"
 """What Jira answers to nobody who has not signed in."""

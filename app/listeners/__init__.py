@@ -1,11 +1,13 @@
 """Callers other than Jira that a tenant's admin lets in, and what proves each of them.
 
-`tables` says what is stored; `defining` and `presets` what an admin may say; `keeping`
-what admins do; `keysets` reads the keys of others; `judging` lets a caller in.
+`tables` says what is stored; `defining`, `presets` and `transitions` what an admin may
+say; `keeping` what admins do; `keysets` reads the keys of others; `judging` lets a
+caller in; `rules` keeps what a transition of a self-managed Jira sets off.
 """
 
 from app.audit import Change
-from app.listeners.defining import Definition, Federated
+from app.listeners import rules
+from app.listeners.defining import Definition, Federated, Tokened
 from app.listeners.judging import (
     DEFINITIONS,
     Call,
@@ -38,7 +40,9 @@ from app.listeners.keysets import (
     NoKeySetError,
     read,
 )
-from app.listeners.tables import Listener, ListenerState, Proof
+from app.listeners.rules import ChangedMeanwhileError, Version
+from app.listeners.tables import Listener, ListenerRule, ListenerState, Proof
+from app.listeners.transitions import Transition, WebhookProof
 from app.names import NameTakenError
 
 __all__ = [
@@ -47,18 +51,24 @@ __all__ = [
     "Call",
     "Called",
     "Change",
+    "ChangedMeanwhileError",
     "Definition",
     "Federated",
     "KeySets",
     "KeySetsAwayError",
     "KeySource",
     "Listener",
+    "ListenerRule",
     "ListenerState",
     "NameTakenError",
     "NoKeySetError",
     "NoSuchListenerError",
     "Proof",
+    "Tokened",
     "TooManyListenersError",
+    "Transition",
+    "Version",
+    "WebhookProof",
     "change_to",
     "create",
     "definition_of",
@@ -74,5 +84,6 @@ __all__ = [
     "read",
     "renew_secret",
     "resume",
+    "rules",
     "url_of",
 ]

@@ -83,6 +83,17 @@ Issuer = Annotated[
 AnyPins = Annotated[dict[str, tuple[str, ...]], AfterValidator(_are_pins)]
 
 
+PublicKeyText = Annotated[
+    str,
+    AfterValidator(_is_public_key),
+    Field(
+        title="Public key",
+        description="PEM or JWK: RSA of 2048 bits or more, P-256 or Ed25519.",
+        json_schema_extra={"format": "long"},
+    ),
+]
+
+
 class Definition(BaseModel):
     """One listener as its form has it."""
 
@@ -90,13 +101,21 @@ class Definition(BaseModel):
     proof: ClassVar[Proof]
 
     name: str = Field(min_length=1, max_length=80, title="Name")
-    issuer: str
-    max_minutes: int
 
     @property
     def settings(self) -> dict[str, Any]:
         """What is stored beside the name."""
         return self.model_dump(mode="json", exclude={"name"})
+
+
+class Tokened(Definition):
+    """A caller that brings a token."""
+
+    is_own: ClassVar[bool] = False
+    """It makes its tokens itself, so each has a `jti` and binds the body."""
+
+    issuer: str
+    max_minutes: int
 
     def expected(self, url: str) -> Expected:
         """Return what a token must say to open the listener at `url`."""
@@ -106,7 +125,7 @@ class Definition(BaseModel):
             longest=timedelta(minutes=self.max_minutes),
             identity=self.identity,
             pins=self.pins,
-            is_own=self.proof in {Proof.SECRET, Proof.PUBLIC_KEY},
+            is_own=self.is_own,
             run_claim=self.run_claim,
         )
 
@@ -125,8 +144,10 @@ class Definition(BaseModel):
         return None
 
 
-class _Own(Definition):
+class Own(Tokened):
     """A caller that makes its tokens itself."""
+
+    is_own = True
 
     issuer: Line = Field(
         title="Issuer", description="What its tokens have as “iss”: a name you choose."
@@ -140,25 +161,21 @@ class _Own(Definition):
     )
 
 
-class SecretProof(_Own):
+class SecretProof(Own):
     """A script or a service that keeps a secret with us."""
 
     proof = Proof.SECRET
 
 
-class PublicKeyProof(_Own):
+class PublicKeyProof(Own):
     """A script or a service with a key pair of its own."""
 
     proof = Proof.PUBLIC_KEY
 
-    public_key: Annotated[str, AfterValidator(_is_public_key)] = Field(
-        title="Public key",
-        description="PEM or JWK: RSA of 2048 bits or more, P-256 or Ed25519.",
-        json_schema_extra={"format": "long"},
-    )
+    public_key: PublicKeyText
 
 
-class Federated(Definition):
+class Federated(Tokened):
     """A caller whose tokens an issuer makes for it."""
 
     max_minutes: int = Field(

@@ -18,12 +18,18 @@ from app.listeners.defining import (
     OidcProof,
     PublicKeyProof,
     SecretProof,
+    Tokened,
 )
 from app.listeners.keysets import KeySets, KeySource
 from app.listeners.presets import GitHubProof, GitLabProof
 from app.listeners.tables import Listener, ListenerState, Proof
+from app.listeners.transitions import (
+    TransitionKeyProof,
+    TransitionSecretProof,
+    WebhookProof,
+)
 from app.tenants import Tenant
-from app.tokens import listener, public_keys
+from app.tokens import listener, public_keys, webhook
 from app.tokens.checks import Reason, Refused, Unverified
 from app.tokens.listener import Expected, Heard
 from app.tokens.public_keys import PublicKey
@@ -38,6 +44,9 @@ DEFINITIONS: Mapping[Proof, type[Definition]] = {
         JwksProof,
         PublicKeyProof,
         SecretProof,
+        WebhookProof,
+        TransitionSecretProof,
+        TransitionKeyProof,
     )
 }
 """The model of each kind of proof, in the order in which a form offers them."""
@@ -86,10 +95,12 @@ def open_called(
 class Call:
     """What came, and to which address."""
 
-    token: Unverified
     body: bytes
     url: str
     """The listener's own, as it is written in `aud`."""
+    token: Unverified | None = None
+    signature: str = ""
+    """Of a webhook: what its header says of its body."""
 
 
 def judge(called: Called, call: Call, key_sets: KeySets, *, now: datetime) -> Heard:
@@ -98,13 +109,19 @@ def judge(called: Called, call: Call, key_sets: KeySets, *, now: datetime) -> He
     May ask the issuer for its keys, so not inside a transaction; raises
     `KeySetsAwayError` while it does not answer.
     """
-    definition = called.definition
+    definition, token, body = called.definition, call.token, call.body
+    if isinstance(definition, WebhookProof):
+        return webhook.verify(
+            call.signature, called.secrets, body=body, listener=call.url, now=now
+        )
+    if token is None or not isinstance(definition, Tokened):
+        raise Refused(Reason.MISSING)
     expected = definition.expected(call.url)
-    token, body = call.token, call.body
     if isinstance(definition, Federated):
         source = definition.key_source(called.tenant_id)
-        key = _key(source, expected, call, key_sets, now)
-    elif isinstance(definition, PublicKeyProof):
+        asked = _Asked(source=source, expected=expected, key_sets=key_sets)
+        key = asked.key(token, body, now=now)
+    elif isinstance(definition, PublicKeyProof | TransitionKeyProof):
         key = public_keys.read_key(definition.public_key)
     else:
         return listener.verify_secret(
@@ -113,17 +130,23 @@ def judge(called: Called, call: Call, key_sets: KeySets, *, now: datetime) -> He
     return listener.verify(token, key, expected, body=body, now=now)
 
 
-def _key(
-    source: KeySource, expected: Expected, call: Call, key_sets: KeySets, now: datetime
-) -> PublicKey:
-    """Return the key that the token names.
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The keys of an issuer, for one token."""
 
-    One that is at hand judges first, so that a mistake of the caller's own is shown to
-    his tenant as such. Nobody is asked before all that needs no key is right.
-    """
-    key_id = public_keys.key_id(call.token)
-    at_hand = key_sets.find(source, key_id)
-    if at_hand is not None:
-        return at_hand
-    listener.precheck(call.token, expected, body=call.body, now=now)
-    return key_sets.get(source, key_id)
+    source: KeySource
+    expected: Expected
+    key_sets: KeySets
+
+    def key(self, token: Unverified, body: bytes, *, now: datetime) -> PublicKey:
+        """Return the key that the token names.
+
+        One that is at hand judges first, so that a mistake of the caller's own is shown
+        to his tenant as such. Nobody is asked before all that needs no key is right.
+        """
+        key_id = public_keys.key_id(token)
+        at_hand = self.key_sets.find(self.source, key_id)
+        if at_hand is not None:
+            return at_hand
+        listener.precheck(token, self.expected, body=body, now=now)
+        return self.key_sets.get(self.source, key_id)

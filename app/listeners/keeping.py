@@ -13,7 +13,7 @@ from app.audit import Change
 from app.crypto import Keyring, Secret
 from app.db import new_id
 from app.listeners.defining import Definition
-from app.listeners.tables import Listener, ListenerState, Proof
+from app.listeners.tables import Listener, ListenerState
 
 SECRET_GRACE = timedelta(hours=24)
 """How long a replaced secret is still accepted beside the new one."""
@@ -120,7 +120,7 @@ def change_to(
     )
     another = (listener.proof, listener.settings.get("issuer")) != (
         definition.proof,
-        definition.issuer,
+        definition.settings.get("issuer"),
     )
     _describe(listener, definition, change.now)
     names.flush(session, Listener, definition.name)
@@ -207,7 +207,7 @@ def _fresh_secret(
     *,
     grace: timedelta = timedelta(0),
 ) -> Secret | None:
-    if listener.proof is not Proof.SECRET:
+    if not listener.proof.has_secret:
         return None
     secret = Secret(secrets.token_urlsafe(32))
     vault.put(session, keyring, listener.secret, secret, now=now, grace=grace)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.audit import AuditEvent
 from app.db import Base
 from app.destinations import Approval
+from app.listeners import ListenerRule
 from app.personal.tables import Erasure
 from app.rules import KnownRule
 from app.runs import Run, RunState, RunStep, StepAnswer
@@ -111,6 +112,13 @@ PLACES = (
         plain=("actor",),
         facts=("detail",),
         also=("happened_at", "kind"),
+    ),
+    Place(
+        name="rule-version",
+        words="versions of rules",
+        table=ListenerRule,
+        plain=("saved_by",),
+        also=("version", "saved_at"),
     ),
     Place(
         name="rule-pause",

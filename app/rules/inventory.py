@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from app.connect import descriptor
 from app.jira import Jira
+from app.listeners import Version
 from app.rules.parsing import rule_hash
 
 KEPT = timedelta(minutes=5)
@@ -89,8 +90,12 @@ class Inventory:
         must not make us hammer it, and a rule published in between is no forgery.
         `JiraError` and `SendError` are passed on.
         """
-        known = self._known(tenant_id)
         wanted = _Wanted(workflow, text_hash)
+        if jira.own_rules is not None:
+            # They are ours: as this call's Jira was opened, so they are.
+            entries = map(entry_of, jira.own_rules)
+            return [e for e in entries if _Wanted(e.workflow, e.hash) == wanted]
+        known = self._known(tenant_id)
         with known.lock:  # one thread asks Jira, the others wait for its answer
             if known.read_at is None or now - known.read_at >= KEPT:
                 _refresh(known, jira, now)
@@ -126,7 +131,23 @@ class Inventory:
 
 def read(jira: Jira) -> list[Entry]:
     """Return all the site's rules as Jira has them at this moment."""
+    if jira.own_rules is not None:
+        # Nothing is asked for, yet who looks after a site wants to know whether it
+        # still accepts us.
+        jira.own_account()
+        return list(map(entry_of, jira.own_rules))
     return [entry for page in jira.rule_inventory() for entry in _entries(page)]
+
+
+def entry_of(version: Version) -> Entry:
+    """Return a rule that is ours to keep, as Jira would have it in its workflow."""
+    return Entry(
+        workflow=version.place.workflow,
+        transition_id=version.place.transition_id,
+        transition_name=version.place.transition,
+        text=version.config,
+        hash=version.rule_hash,
+    )
 
 
 def _refresh(known: _Known, jira: Jira, now: datetime) -> None:

@@ -51,8 +51,12 @@ def shut(jira: Jira) -> Shut:
 def ways_out(jira: Jira, issue_id: str, *, hold: str) -> list[Way] | None:
     """Return every way out of the hold, also those that we may not go.
 
-    None if the issue is not in the hold: then Jira's answer is about another status.
+    None if the issue is not in the hold: then Jira's answer is about another status;
+    and where Jira does not tell, as a self-managed one.
     """
+    if jira.is_self_managed:
+        # Its own conditions may shut the ways, and it does not tell which there are.
+        return None
     path = f"/rest/api/3/issue/{segment(issue_id)}"
     answer = jira.get(f"{path}/transitions", {"includeUnavailableTransitions": "true"})
     # Looked at after the ways, so that a move in between is seen.

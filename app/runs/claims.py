@@ -81,6 +81,17 @@ class Claim:
     message: str | None
     steps: tuple[StepClaim, ...]
 
+    @property
+    def listener(self) -> tuple[uuid.UUID, int] | None:
+        """Whose rule it carries out, and at which version; None for a rule of Jira's.
+
+        It was written by the door, not by the caller.
+        """
+        named = self.unverified_hint.get("listener")
+        if named is None:
+            return None
+        return uuid.UUID(named), int(self.unverified_hint["version"])
+
 
 def claim(
     session: Session, *, now: datetime, turns: Turns | None = None

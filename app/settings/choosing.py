@@ -132,9 +132,7 @@ class Settings(Surroundings):
         repr=False,
     )
     alert_from: str = Field(
-        "",
-        description="Sender of alerts",
-        examples=["countersign@example.com"],
+        "", description="Sender of alerts", examples=["countersign@example.com"]
     )
     alert_to: Annotated[tuple[str, ...], Listed] = Field(
         (),
@@ -185,6 +183,10 @@ class Settings(Surroundings):
     @property
     def is_forge_open(self) -> bool:
         return "forge" in self.doors and bool(self.forge_app_id)
+
+    @property
+    def is_datacenter_open(self) -> bool:
+        return "datacenter" in self.doors
 
     @property
     def base_path(self) -> str:

@@ -21,8 +21,8 @@ FORGE_API_URL = "https://api.atlassian.com/ex/jira"
 class Surroundings(Foundations):
     """The second part of the settings: what is around us, and whom we let in."""
 
-    doors: Some[Literal["connect", "forge"]] = Field(
-        ("connect", "forge"),
+    doors: Some[Literal["connect", "forge", "datacenter"]] = Field(
+        ("connect", "forge", "datacenter"),
         description="Which ways in are open; the Forge door also needs an app id",
         examples=["forge"],
     )

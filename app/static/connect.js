@@ -1,7 +1,7 @@
 // Our page in a frame of Connect's: Atlassian's library AP is the way to Jira, and our own
 // server is where the page came from.
 
-import { Failure, inTime, judged, use } from "./host.js";
+import { Failure, inTime, judged, startDownload, use } from "./host.js";
 
 const ANSWER_MS = 10_000; // how long Jira's page around us may take to answer
 
@@ -42,15 +42,6 @@ async function onSave(isValid, value) {
   AP.jira.WorkflowConfiguration.onSave(value);
 }
 
-async function download({ url }) {
-  const link = Object.assign(document.createElement("a"), { href: url, download: "" });
-  link.hidden = true;
-  document.body.append(link);
-  link.click();
-  link.remove();
-  return true;
-}
-
 const connect = {
   room: 900_000, // our server takes a little more
   call,
@@ -62,7 +53,7 @@ const connect = {
     ),
   theme: () => AP.theming?.initializeTheming(),
   issue: async () => issue,
-  download,
+  download: startDownload,
   follow: () => {}, // links of ours open a window of their own
 };
 

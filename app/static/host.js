@@ -1,5 +1,6 @@
 // The host: the product around our page, and through it our own server. A module that runs
-// before app.js says which it is, by `use`: connect.js here, forge/src/host.js for Forge.
+// before app.js says which it is, by `use`: connect.js here, forge/src/host.js for Forge, and
+// datacenter.js where there is none.
 
 /**
  * What we ask of a host. What ends badly rejects with a `Failure`.
@@ -55,6 +56,16 @@ export function judged(response) {
   if (response.status === 403) throw new Failure("forbidden");
   if (response.status >= 500) throw new Failure("unreachable");
   return response;
+}
+
+/** Fetch a file by its ticket, as the browser does; the page stays. */
+export async function startDownload({ url }) {
+  const link = Object.assign(document.createElement("a"), { href: url, download: "" });
+  link.hidden = true;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  return true;
 }
 
 /** Fetch a part of a page. */

@@ -14,9 +14,11 @@ import {
   within,
 } from "./forms.js";
 import { Failure, fragment, host } from "./host.js";
-import { clone, page, say, show, view } from "./page.js";
+import { all, clone, page, say, show, view } from "./page.js";
 import { offerInputs } from "./rule_inputs.js";
+import { keepRule } from "./rule_keeping.js";
 import { tryRule, trySays } from "./rule_try.js";
+import { onShown } from "./views.js";
 
 const CHECK_MS = 150; // how long typing must rest before a rule is checked
 const STILL_MS = 500; // how long nothing may move once somebody reaches for Jira's button
@@ -234,6 +236,7 @@ export const editing = {
   down: (button) => move(button.closest("[data-step]"), 1),
   try: () => tryRule(rule, check),
   paste,
+  keep: (button) => keepRule(rule, button, maySave, showJudgement),
 };
 
 /** Offer Jira's fields by name. They are the viewer's; without them, ids still work. */
@@ -258,16 +261,29 @@ export async function openEditor() {
 
 async function draw(body) {
   show(await fragment("POST", "pages/rule-editor", body));
+  begin();
+}
+
+function begin() {
   changed();
   check();
   offerFields();
 }
 
+// A self-managed site's rules are ours to keep: there the form is a view like any other.
+onShown((name) => {
+  if (!name.endsWith("/rule") || !all("#rule").length) return;
+  rule.showAll = form().dataset.over !== "0";
+  begin();
+});
+
 /** Fill the form with a rule of another site's; Jira keeps it once it is saved. */
 async function paste(button) {
   button.disabled = true;
   try {
-    await draw({ value: document.getElementById("pasted").value, pasted: true });
+    const { over, path } = form().dataset; // of a rule that is ours to keep
+    const kept = path && { listener: path.split("/")[1], over: Number(over) };
+    await draw({ value: document.getElementById("pasted").value, pasted: true, ...kept });
     rule.showAll = true;
     say("The form has the pasted rule now. Nothing is saved yet.");
     within("input")[0].focus();

@@ -9,7 +9,7 @@ const POLL_MS = 3_000; // how often a live view looks for news
 
 // Nothing else may become a part of an address that we fetch: a link to us is anybody's.
 const NAMES = /^(overview|runs|(destinations|listeners)(\/new)?|rules|keys|log|settings)$/;
-const ITEMS = /^(runs|destinations|listeners)\/[0-9a-f-]{36}$/;
+const ITEMS = /^((runs|destinations|listeners)\/[0-9a-f-]{36}|listeners\/[0-9a-f-]{36}\/rule)$/;
 
 const live = { path: "", html: "", items: null, timer: 0 };
 let opening = 0; // counts openings: only the last one may still show something

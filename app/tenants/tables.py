@@ -13,6 +13,8 @@ from app.vault import Owner
 
 SHARED_SECRET = "connect-shared-secret"  # noqa: S105 -- the kind, not a secret
 OFFERED_SECRET = "connect-offered-secret"  # noqa: S105 -- the kind, not a secret
+PERSONAL_TOKEN = "datacenter-token"  # noqa: S105 -- the kind, not a token
+SESSION_SECRET = "session-secret"  # noqa: S105 -- the kind, not a secret
 
 
 class Door(StrEnum):
@@ -20,6 +22,8 @@ class Door(StrEnum):
 
     CONNECT = "connect"
     FORGE = "forge"
+    DATACENTER = "datacenter"
+    """A self-managed Jira: it calls our listeners, we call it by a token of its."""
     WATCHDOG = "watchdog"
     """No way in for anybody: runs that we began ourselves, for a held ticket."""
 
@@ -72,6 +76,16 @@ class Tenant(Base):
     def offered_secret(self) -> Owner:
         """Where the vault keeps the candidate: one at a time, and nobody's yet (T4)."""
         return Owner(self.id, OFFERED_SECRET)
+
+    @property
+    def personal_token(self) -> Owner:
+        """Where the vault keeps what opens a self-managed Jira for us."""
+        return Owner(self.id, PERSONAL_TOKEN)
+
+    @property
+    def session_secret(self) -> Owner:
+        """Where the vault keeps what signs the sessions of its people on our pages."""
+        return Owner(self.id, SESSION_SECRET)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ MAX_SIZE = 8 * 1024
 """Bytes of a token. Jira's have about 500; more is somebody's experiment."""
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
-_LATEST = 2**40
+LATEST = 2**40
 """Seconds since 1970; later times (and infinity) are not times but attacks."""
 
 
@@ -43,6 +43,7 @@ class Reason(StrEnum):
     BAD_CLAIM = "bad-claim"
     LIFETIME = "lifetime"
     EXPIRED = "expired"
+    STALE = "stale"
     FROM_FUTURE = "from-future"
     CONFUSABLE_TARGET = "confusable-target"
     WRONG_QSH = "wrong-qsh"
@@ -136,13 +137,11 @@ def read(text: str) -> Unverified:
     """Take a token apart without trusting it; raise `Refused` for what is no JWT."""
     if len(text) > MAX_SIZE:
         raise Refused(Reason.TOO_LONG)
-    if not _COMPACT.fullmatch(text):
-        # Three parts, unpadded: what RFC 7515 calls compact, and nothing else.
+    if not _COMPACT.fullmatch(text):  # unpadded: what RFC 7515 calls compact
         raise Refused(Reason.MALFORMED, "not three parts")
     try:
         header, claims = compact.split(text)
-    except (ValueError, RecursionError) as error:
-        # RecursionError: 8 kB of "[" is deep enough for the JSON parser.
+    except (ValueError, RecursionError) as error:  # 8 kB of "[" is deep enough
         raise Refused(Reason.MALFORMED, "unreadable") from error
     return Unverified(
         text=text,
@@ -217,8 +216,8 @@ def check_times(
     Attacks: a token without `exp`, or with one in 2099, is a password; a captured
     token is used later; `NaN`, infinity, `true` or text compare as nobody expects.
     """
-    issued = _time_claim(claims, "iat")
-    expires = _time_claim(claims, "exp")
+    issued = time_claim(claims, "iat")
+    expires = time_claim(claims, "exp")
     if not 0 < expires - issued <= longest.total_seconds():
         raise Refused(Reason.LIFETIME, f"{expires - issued:.0f} s")
     seconds, leeway = now.timestamp(), LEEWAY.total_seconds()
@@ -227,7 +226,7 @@ def check_times(
         raise Refused(Reason.EXPIRED, f"expired by {late:.0f} s: check the clocks")
     starts = [issued]
     if "nbf" in claims:
-        starts.append(_time_claim(claims, "nbf"))
+        starts.append(time_claim(claims, "nbf"))
     if max(starts) > seconds + leeway:
         early = max(starts) - seconds
         raise Refused(Reason.FROM_FUTURE, f"early by {early:.0f} s: check the clocks")
@@ -264,13 +263,13 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode())
 
 
-def _time_claim(claims: Mapping[str, Any], name: str) -> float:
+def time_claim(claims: Mapping[str, Any], name: str) -> float:
     value = claims.get(name)
     if value is None:
         raise Refused(Reason.MISSING_CLAIM, name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(Reason.BAD_CLAIM, name)
-    if not (0 <= value <= _LATEST and math.isfinite(value)):
+    if not (0 <= value <= LATEST and math.isfinite(value)):
         raise Refused(Reason.BAD_CLAIM, name)
     return float(value)
 

@@ -94,6 +94,8 @@ class Heard:
     """Some of its claims, fit to be kept and shown."""
     generation: int | None = None
     """Which version of a shared secret signed it, where one did."""
+    token_id: str | None = None
+    """Its `jti`, where its caller makes its tokens itself."""
 
 
 def precheck(
@@ -239,6 +241,7 @@ def _heard(
         token_hash=token.fingerprint,
         claims=dict(_shown(claims)),
         generation=generation,
+        token_id=checks.text_claim(claims, "jti") if expected.is_own else None,
     )
 
 

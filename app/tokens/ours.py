@@ -1,6 +1,7 @@
 """The tokens that we make: one per request, never stored."""
 
 import hashlib
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -55,6 +56,31 @@ def sign_with_key(private_key: Secret, key_id: str, claims: Mapping[str, Any]) -
 def sign_with_secret(secret: Secret, claims: Mapping[str, Any]) -> str:
     """Make the token for one delivery that only who has the secret can check."""
     return jwt.encode(dict(claims), secret.reveal(), algorithm="HS256")
+
+
+def sign_for_listener(
+    secret: Secret,
+    *,
+    issuer: str,
+    audience: str,
+    body: bytes,
+    lifetime: timedelta,
+    now: datetime,
+) -> str:
+    """Make the token of one call of a listener, as its caller makes it.
+
+    It has what `listener.verify_secret` asks of callers that make their own: the
+    listener's address, a number of its own, and the body.
+    """
+    claims = {
+        "iss": issuer,
+        "aud": audience,
+        "iat": int(now.timestamp()),
+        "exp": int((now + lifetime).timestamp()),
+        "jti": str(uuid.uuid4()),
+        "body_sha256": hashlib.sha256(body).hexdigest(),
+    }
+    return sign_with_secret(secret, claims)
 
 
 def sign_webhook(

@@ -30,6 +30,8 @@ from app.web import (
     server,
     triggered,
 )
+from app.web.datacenter import own_rules_page, signing_in
+from app.web.datacenter.guarding import PLACE, session_token, stands_alone
 from app.web.destinations import destinations_page
 from app.web.editor import conditions, editing, preview
 from app.web.express.lane import Lane
@@ -47,6 +49,7 @@ from app.web.settings import checkup, personal_page, settings_page
 
 ROOT = Path(__file__).parents[2]
 Row = tuple[Blueprint, Guard, str]
+FORGE_PLACE = "/forge"
 
 
 class Served(NamedTuple):
@@ -56,7 +59,7 @@ class Served(NamedTuple):
     guard: Guard
     permission: str
     below: str = ""
-    """What goes before its own addresses, where it is served a second time."""
+    """What goes before its own addresses, where it is served once more."""
 
     @property
     def name(self) -> str:
@@ -90,6 +93,12 @@ FORGE: Sequence[Row] = (
     (events.tick, event(manifest.TICK.key), NO_PERMISSION),
     (events.pre_uninstall, event(manifest.PRE_UNINSTALL.key), NO_PERMISSION),
 )
+DATACENTER: Sequence[Row] = (
+    (signing_in.page, stands_alone, NO_PERMISSION),
+    # By the ticket in its body, which is good once.
+    (signing_in.sign_in, guards.open_to_all, NO_PERMISSION),
+    (signing_in.session, session_token, NO_PERMISSION),
+)
 PAGES: Sequence[Row] = (
     (editing.bp, guards.context_token, JIRA_ADMIN),
     (overview_page.bp, guards.context_token, JIRA_ADMIN),
@@ -112,6 +121,10 @@ PAGES: Sequence[Row] = (
     (downloads.bp, guards.context_token, JIRA_ADMIN),
 )
 """What our pages call: by a context token, and through Forge by Forge's own."""
+IN_JIRA = frozenset({conditions.bp, issue_panel.bp, issue_panel.on_call})
+"""What there is a place for in Jira Cloud only: conditions, the panel of an issue."""
+AS_VIEWER = frozenset({preview.bp})
+"""What is read with the viewer's own permissions in Jira, which nobody brings there."""
 
 
 def served(settings: Settings) -> Iterator[Served]:
@@ -123,7 +136,14 @@ def served(settings: Settings) -> Iterator[Served]:
         yield from itertools.starmap(Served, FORGE)
         for blueprint, _, permission in PAGES:
             # The same views a second time, for Forge's front end.
-            yield Served(blueprint, forge_page, permission, below="/forge")
+            yield Served(blueprint, forge_page, permission, below=FORGE_PLACE)
+    if settings.is_datacenter_open:
+        yield from itertools.starmap(Served, DATACENTER)
+        yield Served(own_rules_page.bp, session_token, JIRA_ADMIN, below=PLACE)
+        for blueprint, _, permission in PAGES:
+            # And a third time, for people of self-managed sites.
+            if blueprint not in IN_JIRA | AS_VIEWER:
+                yield Served(blueprint, session_token, permission, below=PLACE)
 
 
 def create_app(runtime: Runtime) -> Flask:
@@ -142,7 +162,7 @@ def create_app(runtime: Runtime) -> Flask:
         flask.register_blueprint(
             each.blueprint, name=each.name, url_prefix=each.url_prefix
         )
-        if each.below:
+        if each.below == FORGE_PLACE:
             flask.after_request_funcs[each.name] = [answering.as_json]
     flask.add_url_rule(
         "/static/<version>/<name>", "static", headers.static_file, methods=["GET"]

@@ -22,7 +22,9 @@ Guard = Callable[[], None]
 _Verify = Callable[[Iterable[Opened]], Verified]
 
 MAX_CALL = 64 * 1024
-"""Bytes of a listener's call."""
+"""Bytes of a listener's call; a transition's has the whole issue in it."""
+
+HUB_SIGNATURE = "X-Hub-Signature"  # where a webhook of Jira's has its body's proof
 
 MAX_DIGITS = 18
 """Of an issue's id, which Jira counts in 64 bits."""
@@ -128,12 +130,24 @@ def listener() -> None:
     now, keyring = runtime().now(), runtime().keyring
     listener_id = (request.view_args or {})["listener_id"]
     g.claimed_issuer = listeners.url_of(runtime().settings.base_url, listener_id)
-    token = bearer_token()
+    signature = request.headers.get(HUB_SIGNATURE, "")
+    if signature and _has_token():
+        raise Refused(Reason.TWO_PLACES)
+    token = None if signature else bearer_token()
     with runtime().sessions.begin() as session:
         called = listeners.open_called(session, keyring, listener_id, now=now)
     g.tenant_id, g.listener_id, g.called = called.tenant_id, called.id, called
-    call = listeners.Call(token=token, body=request.get_data(), url=g.claimed_issuer)
+    if called.definition.proof.is_transition:
+        request.max_content_length = None  # as of any body: the whole issue is in it
+    call = listeners.Call(
+        token=token, signature=signature, body=request.get_data(), url=g.claimed_issuer
+    )
     g.heard = listeners.judge(called, call, web().key_sets, now=now)
+
+
+def _has_token() -> bool:
+    in_query = target.tokens_in(request.query_string.decode("latin-1"))
+    return bool(in_query) or "Authorization" in request.headers
 
 
 def bearer_token() -> Unverified:

@@ -77,6 +77,16 @@ def _policy(response: Response) -> str:
         return CLOSED["Content-Security-Policy"]
     settings, caller = runtime().settings, g.get("caller")
     library = _origin(settings.ap_js_url)
+    if g.get("stands_alone") and response.status_code < 400:  # noqa: PLR2004
+        # A page of ours that no Jira frames, so nobody may (ADR 21).
+        return _directives(
+            script_src=["'self'"],
+            style_src=["'self'"],
+            img_src=["'self'", "data:"],
+            font_src=["'self'"],
+            connect_src=["'self'"],
+            frame_ancestors=[],
+        )
     if caller is None:
         # A refusal, the same for everybody. Nobody is verified whose origins we could
         # name, and in a frame that nobody may show the person would read nothing.

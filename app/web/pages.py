@@ -43,6 +43,7 @@ def _shell(view: str, *, issue: str = "") -> str:
         base=request.script_root,
         issue=issue,
         library=runtime().settings.ap_js_url,
+        stands_alone=False,
         stylesheet=static_url("app.css"),
         # In this order: the first says whose page is around ours.
         scripts=[static_url("connect.js"), static_url("app.js")],

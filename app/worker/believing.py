@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import failing, rules, runs, tenants
+from app import failing, listeners, rules, runs, tenants
 from app.jira import CREATED, Issue, Jira
+from app.listeners import Version
 from app.rules import InvalidRuleError, OnFailure, Rule, Seen, knowing
 from app.rules.conditions import ConditionError, holds
 from app.rules.inventory import Inventory
@@ -87,7 +88,10 @@ class Believing:
                 end_in(session, self.runtime, self.claim, RunState.FAILED, stop)
                 return None
             taken = runs.taken_changes(session, self.claim)
-        confirmed = confirming.confirm(self.jira, self.inventory, self.claim, taken)
+            own = self._own_rule(session)
+        confirmed = confirming.confirm(
+            self.jira, self.inventory, self.claim, taken, own
+        )
         with self.runtime.sessions.begin() as session:
             parent = self._parent(session, confirmed)
             rule, problem = _read_rule(self.claim.config)
@@ -102,6 +106,14 @@ class Believing:
         if believed and believed.state is RunState.RUNNING:
             judge_gate(self.runtime, self.jira, self.claim, confirmed.entry, rule)
         return believed
+
+    def _own_rule(self, session: Session) -> Version | None:
+        """Return the listener's rule that a call was recorded with, where one was."""
+        named = self.claim.listener
+        if named is None:
+            return None
+        tenant_id = self.claim.tenant_id
+        return listeners.rules.find_version(session, tenant_id, *named)
 
     def _note(
         self,

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.jira import CREATED, Issue, Jira, JiraError, StatusChange, instant
-from app.rules.inventory import Entry, Inventory
+from app.listeners import Version
+from app.rules.inventory import Entry, Inventory, entry_of
 from app.runs import Claim, Why
 from app.steps.base import RUN_PROPERTY
 from app.tokens.checks import LEEWAY
@@ -91,9 +92,16 @@ def read_issue(jira: Jira, issue_id: str) -> Issue:
 
 
 def confirm(
-    jira: Jira, inventory: Inventory, claim: Claim, taken: frozenset[str]
+    jira: Jira,
+    inventory: Inventory,
+    claim: Claim,
+    taken: frozenset[str],
+    own: Version | None = None,
 ) -> Confirmed:
     """Return what Jira confirms of the call; `taken` are changes of other runs.
+
+    `own` is the version of a listener's rule that its call was recorded with, if it is
+    still there.
 
     Attack: a designer, or who holds one captured token, posts a body of his own: an
     issue that never moved, a rule that no admin put into a workflow, an actor.
@@ -101,6 +109,8 @@ def confirm(
     issue = read_issue(jira, claim.issue_id)
     hint = claim.unverified_hint
     change = find_change(issue, claim, taken)
+    if claim.listener is not None:
+        return _by_listener(issue, change, claim, own)
     for entry in inventory.find(
         claim.tenant_id,
         jira,
@@ -114,6 +124,24 @@ def confirm(
     raise UnconfirmedError(
         Why.NO_SUCH_RULE, "this rule is in no published workflow on that transition"
     )
+
+
+def _by_listener(
+    issue: Issue, change: Change, claim: Claim, own: Version | None
+) -> Confirmed:
+    """Return what is confirmed of a rule that is ours, not Jira's, to keep.
+
+    Attack: who can write the database swaps a run's rule before it is carried out. It
+    has to be the listener's, at the version that the call was recorded with.
+    """
+    if own is None or own.rule_hash != claim.rule_hash:
+        words = "the listener does not have this rule, or is there no more"
+        raise UnconfirmedError(Why.NO_SUCH_RULE, words)
+    into, wanted = change.to_name.casefold(), own.place.to_status.casefold()
+    if into != wanted:
+        words = f"the listener is for “{own.place.to_status}”, the change is not"
+        raise UnconfirmedError(Why.NO_SUCH_CHANGE, words)
+    return Confirmed(issue=issue, change=change, entry=entry_of(own))
 
 
 def find_change(issue: Issue, claim: Claim, taken: frozenset[str]) -> Change:

@@ -9,7 +9,7 @@ from functools import partial
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import checkpoints, figures, forge, runs
+from app import checkpoints, figures, forge, listeners, runs
 from app.runtime import Runtime
 from app.tenants import Tenant, preferences
 
@@ -58,6 +58,11 @@ def of_all(runtime: Runtime) -> Sequence[Sort]:
             name="calls",
             forget=partial(forge.forget_calls, now=now, limit=BATCH),
             count=partial(forge.count_old_calls, now=now),
+        ),
+        Sort(
+            name="listener-calls",
+            forget=partial(listeners.rules.forget_calls, now=now, limit=BATCH),
+            count=partial(listeners.rules.count_old_calls, now=now),
         ),
     )
 

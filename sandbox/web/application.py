@@ -17,6 +17,11 @@ from sandbox.web import (
     apps_pages,
     asking,
     control,
+    datacenter_control,
+    datacenter_issues,
+    datacenter_pages,
+    datacenter_rest,
+    datacenter_site,
     devops_api,
     forge_cdn,
     forge_control,
@@ -25,6 +30,7 @@ from sandbox.web import (
     hosting,
     issue_api,
     mishap_pages,
+    mounting,
     pages,
     rest,
     rules_api,
@@ -34,7 +40,7 @@ from sandbox.web import (
     workflow_pages,
 )
 
-# imported for their routes, which hang on rest.BLUEPRINT and control.BLUEPRINT
+# imported for their routes, which hang on the blueprints of others
 APIS = (
     app_api,
     devops_api,
@@ -44,8 +50,13 @@ APIS = (
     site_api,
     workflow_control,
     forge_control,
+    datacenter_control,
+    datacenter_issues,
+    datacenter_site,
 )
 DOORS = (
+    datacenter_rest,
+    datacenter_pages,
     hosting,
     pages,
     workflow_pages,
@@ -75,6 +86,7 @@ def create_app(jira: Jira) -> Flask:
     app.secret_key = secrets.token_bytes(32)
     app.json.sort_keys = False  # type: ignore[attr-defined] # DefaultJSONProvider has it
     app.url_map.merge_slashes = False
+    app.wsgi_app = mounting.mounted(app)  # type: ignore[assignment,method-assign] # Flask's way
     speak_for(jira, app)
     app.register_blueprint(rest.BLUEPRINT)
     app.register_blueprint(rest.BLUEPRINT, name="forge_rest", url_prefix=rest.GATEWAY)
@@ -102,13 +114,13 @@ def speak_for(jira: Jira, app: Flask) -> None:
     app.extensions["jira"] = jira
     # other companies' services, which live at this address for convenience only
     app.extensions["receivers"] = Receivers(
-        jira.base_url, jira.addon_base_url, now=jira.now, transport=jira.transport
+        jira.origin, jira.addon_base_url, now=jira.now, transport=jira.transport
     )
     app.extensions["github"] = GitHub(
         now=jira.now,
-        url=f"{jira.base_url}/github",
-        api_url=f"{jira.base_url}/github/api",
-        issuer_url=f"{jira.base_url}/github/token",
+        url=f"{jira.origin}/github",
+        api_url=f"{jira.origin}/github/api",
+        issuer_url=f"{jira.origin}/github/token",
         transport=jira.transport,
         background=jira.background,
         key_path=jira.state_path and jira.state_path.with_suffix(".github.pem"),

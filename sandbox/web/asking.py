@@ -39,7 +39,7 @@ def visitor() -> Person:
 def target() -> str:
     """Path and query as they came in, before anybody decoded them."""
     raw = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI")
-    return str(raw or request.full_path.rstrip("?"))
+    return str(raw or request.script_root + request.full_path.rstrip("?"))
 
 
 def body() -> Json:

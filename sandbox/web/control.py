@@ -25,6 +25,16 @@ countersign for the add-on's account) or an account id.
     POST   settings {lag?, retry_seconds?, identifier_header?}
     POST   deliver                          synchronously, when not in background
     POST   wait {seconds?}                  until nothing is under way: {"idle": bool}
+
+Of a self-managed Jira alone (`--datacenter`); `transition` adds a post function, too:
+
+    GET    datacenter                       tokens, webhooks, scripts
+    POST   pats {user?, name?, days?}       a personal access token; DELETE pats/<id>
+    POST   webhooks {url, name?, secret?, events?, jql?, transition?, workflow?}
+    POST   scripts {url, issuer, algorithm?, secret?, name?, transition?, workflow?}
+    DELETE webhooks/<id>                    scripts/<id>
+    GET    site-keys/<algorithm>            the public key that scripts sign with
+    GET    issues/<key>/marks               links and mentions that each comment makes
 """
 
 from dataclasses import asdict
@@ -35,12 +45,10 @@ from flask import Blueprint, Response, jsonify, request
 
 from sandbox import adf, catalogue, mishaps, workflow
 from sandbox.addon import AddonError, Answer
-from sandbox.beans import Beans
-from sandbox.forge import mishaps as forge_mishaps
 from sandbox.issues import RestError
 from sandbox.jira import Jira
 from sandbox.people import ADA
-from sandbox.web import asking
+from sandbox.web import asking, causing
 from sandbox.workflow import WorkflowError
 from sandbox.world import Issue
 
@@ -73,7 +81,7 @@ def refused(error: RestError) -> tuple[Json, int]:
 
 
 def _issue(jira: Jira, issue: Issue) -> Json:
-    shown = Beans(jira.world, ADA)
+    shown = jira.beans(ADA)
     return {
         "id": issue.id,
         "key": issue.key,
@@ -149,7 +157,7 @@ def transition(key: str) -> Json:
 @BLUEPRINT.post("/issues/<key>/comment")
 def comment(key: str) -> tuple[Json, int]:
     given, jira = given_json(), asking.jira()
-    body = given.get("body") or adf.document(str(given.get("text", "")))
+    body = given.get("body") or str(given.get("text", ""))
     jira.comment(key, body, str(given.get("user", "ada")))
     return _issue(jira, jira.issue(key)), 201
 
@@ -206,8 +214,7 @@ def iframe() -> Json:
 
 @BLUEPRINT.post("/mishaps/<name>")
 def mishap(name: str) -> Json:
-    where = forge_mishaps if name in forge_mishaps.MISHAPS else mishaps
-    return asdict(where.cause(asking.jira(), name, given_json()))
+    return asdict(causing.cause(asking.jira(), name, given_json()))
 
 
 @BLUEPRINT.post("/clock")

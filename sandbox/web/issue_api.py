@@ -21,7 +21,7 @@ _LARGEST_PAGE = 100
 
 
 def _beans() -> Beans:
-    return Beans(asking.jira().world, rest.caller())
+    return asking.jira().beans(rest.caller())
 
 
 def _issue(name: str) -> Issue:

@@ -8,8 +8,8 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from sandbox import iframes, mishaps
-from sandbox.forge import mishaps as forge_mishaps
-from sandbox.web import asking
+from sandbox.jira import Jira
+from sandbox.web import asking, causing
 
 BLUEPRINT = Blueprint("mishaps", __name__, url_prefix="/mishaps")
 
@@ -23,11 +23,15 @@ class Button:
     can_arm: bool = False
 
 
-FORGE = "Forge"
+FORGE, DATACENTER, NETWORK = "Forge", "Data Center", "A difficult network"
 
 
 def _spoiling(name: str, label: str, says: str) -> Button:
     return Button(f"forge-{name}", label, says, can_arm=True)
+
+
+def _datacenter(name: str, label: str, says: str) -> Button:
+    return Button(f"dc-{name}", label, says, can_arm=True)
 
 
 GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
@@ -86,10 +90,14 @@ GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
         ),
     ),
     (
-        "A difficult network",
+        NETWORK,
         "Armed: it happens the next time somebody calls.",
         (
-            Button("drop-next", "Drop the next call", "To the add-on; Jira retries."),
+            Button(
+                "drop-next",
+                "Drop the next call",
+                "To the add-on; only Jira Cloud retries.",
+            ),
             Button("answer-429", "Answer 429", "Jira says: later, in 5 s.", seconds=5),
             Button("answer-500", "Answer 500", "Jira breaks once."),
             Button("answer-slow", "Answer slowly", "Jira needs 8 s.", seconds=8),
@@ -124,6 +132,19 @@ GROUPS: tuple[tuple[str, str, tuple[Button, ...]], ...] = (
             Button("forge-vanish", "Vanish", "Uninstalled without a word."),
         ),
     ),
+    (
+        DATACENTER,
+        "A webhook or a script for the chosen issue at once, or in place of the next.",
+        (
+            _datacenter(
+                "tampered-body", "Tampered body", "The signature is another's."
+            ),
+            _datacenter("stale-timestamp", "Stale timestamp", "Ten minutes old."),
+            _datacenter("wrong-secret", "Wrong secret", "By one nobody knows."),
+            Button("dc-send-twice", "Send twice", "The last call, byte for byte."),
+            Button("dc-revoke-pat", "Revoke the token", "The add-on's own, for good."),
+        ),
+    ),
 )
 
 
@@ -133,10 +154,17 @@ def overview() -> str:
     return render_template(
         "mishaps.html",
         section="mishaps",
-        groups=[g for g in GROUPS if g[0] != FORGE or jira.forge.is_installed],
+        groups=[group for group in GROUPS if _is_shown(jira, group[0])],
+        network=NETWORK,
         issues=sorted(jira.world.state.issues.values(), key=lambda i: int(i.id)),
         chosen=request.args.get("issue", ""),
     )
+
+
+def _is_shown(jira: Jira, group: str) -> bool:
+    if jira.is_datacenter:
+        return group in {NETWORK, DATACENTER}
+    return group != DATACENTER and (group != FORGE or jira.forge.is_installed)
 
 
 @BLUEPRINT.post("/<name>")
@@ -150,9 +178,8 @@ def cause(name: str) -> Response:
     }
     if "arm" in form:
         given["arm"] = True
-    where = forge_mishaps if name in forge_mishaps.MISHAPS else mishaps
     try:
-        outcome = where.cause(asking.jira(), name, given)
+        outcome = causing.cause(asking.jira(), name, given)
     except mishaps.MishapError as error:
         flash(str(error), "error")
     else:

@@ -121,7 +121,7 @@ def home() -> BaseResponse:
 @BLUEPRINT.post("/user")
 def switch_user() -> BaseResponse:
     person = people.find(request.form.get("account_id"))
-    answer = back("/")
+    answer = back(url_for("pages.home"))
     if person is not None and not person.is_app:
         answer.set_cookie(
             asking.COOKIE, person.account_id, httponly=True, samesite="Lax"
@@ -250,7 +250,7 @@ def transition(key: str) -> BaseResponse:
 
 @BLUEPRINT.post("/browse/<key>/comment")
 def add_comment(key: str) -> BaseResponse:
-    body = {"body": adf.document(request.form.get("text", ""))}
+    body = {"body": asking.jira().document(request.form.get("text", ""))}
     try:
         comments.add(asking.jira().world, _seen(key), body, asking.visitor())
     except RestError as error:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
+from markupsafe import escape
 
 from sandbox import people, tokens
+from sandbox.armed import ArmedAnswer
 from sandbox.forge import scopes
 from sandbox.issues import RestError
-from sandbox.jira import ArmedAnswer
 from sandbox.people import Person
 from sandbox.traffic import TO_JIRA, Entry
 from sandbox.web import asking
@@ -23,6 +24,7 @@ Json = dict[str, Any]
 
 BLUEPRINT = Blueprint("rest", __name__, url_prefix="/rest")
 V3 = "/api/3"
+METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 GATEWAY = "/ex/jira/<cloud_id>/rest"
 """Where the same API is served to Forge apps."""
 READING_POSTS = frozenset({"search_by_post", "check_permissions", "list_comments"})
@@ -76,6 +78,9 @@ def arrive(_: str | None, values: dict[str, Any] | None) -> None:
 @BLUEPRINT.before_request
 def admit() -> Response | None:
     now = visit()
+    if asking.jira().is_datacenter:
+        now.verdict, now.why = "refused", "a self-managed Jira has no such address"
+        return nowhere()
     if now.cloud_id is not None:
         return _admit_forge(now, now.cloud_id)
     presented = _presented()
@@ -108,7 +113,7 @@ def _admit_forge(now: Visit, cloud_id: str) -> Response | None:
         return _closed("Unauthorized")
     now.person, now.verdict = judged.person, "verified"
     now.note = f"through Forge, as {now.person.name}"
-    return _forge_scope() or _armed() or _without_body()
+    return _forge_scope() or armed() or _without_body()
 
 
 def _authorisation() -> tuple[str, str, str]:
@@ -146,7 +151,7 @@ def _admit_addon(now: Visit, presented: list[str]) -> Response | None:
         now.verdict, now.why = "refused", why
         return _unauthorised(f"The JWT was refused: {why}.")
     now.person, now.verdict = people.APP, "verified"
-    return _armed() or _without_body() or _scope()
+    return armed() or _without_body() or _scope()
 
 
 def _judged(presented: list[str]) -> str | None:
@@ -187,17 +192,17 @@ def _scope() -> Response | None:
     return _refused(403, f"The app lacks the scope {scope} for this resource.")
 
 
-def _armed() -> Response | None:
+def armed() -> Response | None:
     """A mishap that waits for the next answer is used up here."""
     jira = asking.jira()
     with jira.world.lock:
-        armed = jira.armed_answers.popleft() if jira.armed_answers else None
-    if armed is None:
+        found = jira.armed_answers.popleft() if jira.armed_answers else None
+    if found is None:
         return None
-    visit().note = f"mishap: {armed.words}"
-    if armed.delay:
-        jira.sleep(armed.delay)
-    return _overloaded(armed) if armed.status else None
+    visit().note = f"mishap: {found.words}"
+    if found.delay:
+        jira.sleep(found.delay)
+    return _overloaded(found) if found.status else None
 
 
 def _overloaded(armed: ArmedAnswer) -> Response:
@@ -243,6 +248,23 @@ def record(answer: Response) -> Response:
     return answer
 
 
-@BLUEPRINT.route("/<path:path>", methods=["GET", "POST", "PUT", "DELETE", "PATCH"])
+@BLUEPRINT.route("/<path:path>", methods=METHODS)
 def unknown(path: str) -> Response:
     return _refused(404, f"null for uri: {asking.jira().site.base_url}/rest/{path}")
+
+
+def nowhere() -> Response:
+    """How a self-managed Jira says that nothing is there: not as REST errors are."""
+    return said(404, f"null for uri: {request.base_url}")
+
+
+def said(status: int, words: str) -> Response:
+    """An answer of the REST framework itself: XML, unless JSON is asked for."""
+    if "json" in request.headers.get("Accept", ""):
+        answer = jsonify({"message": words, "status-code": status})
+    else:
+        text = f"<status-code>{status}</status-code><message>{escape(words)}</message>"
+        head = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+        answer = Response(f"{head}<status>{text}</status>", mimetype="application/xml")
+    answer.status_code = status
+    return answer

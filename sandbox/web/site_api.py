@@ -16,7 +16,7 @@ _LARGEST_PAGE = 50
 
 
 def _beans() -> Beans:
-    return Beans(asking.jira().world, rest.caller())
+    return asking.jira().beans(rest.caller())
 
 
 @route(f"{rest.V3}/myself", methods=["GET"])

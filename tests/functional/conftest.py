@@ -45,7 +45,8 @@ ONE_DATABASE = frozenset(
     for name in (
         # who is let in, and what is answered to whom
         *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
-        *("draining", "listening", "operating", "scanner", "security_txt", "server"),
+        *("draining", "listening", "operating", "scanner", "security_txt", "senders"),
+        *("datacenter_calls", "datacenter_pages", "datacenter_shell", "server"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),
@@ -134,6 +135,12 @@ def no_secret_in_the_log(
     made = request.node.funcargs.get("jira")  # it is torn down by now
     if isinstance(made, Jira):
         known["shared secret"] = made.site.shared_secret
+        if made.is_datacenter:
+            kept = made.datacenter.kept
+            known |= {f"access token {each.id}": each.raw for each in kept.tokens}
+            known |= {
+                f"of {each.id}": each.secret for each in kept.senders if each.secret
+            }
     assert canaries.leaks(known, said) + canaries.tokens(said) == []
 
 

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.routing import Rule
 
-from app import web
+from app import datacenter, vault, web
 from app.audit import AuditEvent
+from app.datacenter import Sitting
 from app.http import Request, Response
 from app.rules import KnownRule
 from app.runs import Attempt, Run, RunStep
-from app.tenants import preferences
+from app.tenants import Door, Tenant, TenantIdentity, preferences
 from app.web.context import KEY
 from sandbox import Jira, people, qsh, tokens
 from sandbox.forge.invocations import Invocation, Slip
@@ -31,6 +32,9 @@ from tests.functional.receiving import DEMO, URL, Desk
 
 Ids = Mapping[str, str]
 OTHER_SITE = "https://other.atlassian.net"
+PERSONS = frozenset({"context_token", "forge_page", "session_token"})
+"""Families of tokens that a person has on our pages."""
+DATACENTER = "/datacenter"
 ON_CALL = "10006"
 """The sandbox's role that Vic has, by his group."""
 
@@ -81,6 +85,8 @@ ANSWER = {"run": str(uuid.UUID(int=0)), "answer_key": "k" * 22, "result": "succe
 
 BODIES: Mapping[str, Any] = {
     "POST /listeners/<listener_id>": ANSWER,
+    "PUT /api/v1/listeners/<listener_id>/rule": {"value": json.dumps(NEW), "over": 0},
+    "POST /datacenter/session": {"ticket": "A" * 43},
     "POST /api/v1/listeners": BOT | {"name": "New bot"},
     "PUT /api/v1/listeners/<listener_id>": BOT,
     "POST /post-function/triggered": TRIGGERED,
@@ -107,6 +113,9 @@ FORGE_EVENTS = frozenset(
     f"POST /forge/{event}"
     for event in ("post-function", "lifecycle", "tick", "pre-uninstall")
 )
+
+BELOW = f"/forge|{DATACENTER}"
+"""Where our pages' routes are served once more."""
 
 QUERIES = {"GET /issue-panel": "?issue={issue_id}"}
 
@@ -159,7 +168,7 @@ def mutations(app: Flask) -> Iterator[str]:
         reads = key.startswith("GET ") or hasattr(
             app.view_functions[rule.endpoint], "reads_only"
         )
-        if kinds[key] in {"context_token", "forge_page"} and not reads:
+        if kinds[key] in PERSONS and not reads:
             yield key
 
 
@@ -185,6 +194,8 @@ class House:
     """Of the other site; everybody may be there what he is here."""
     ids: Ids = field(default_factory=dict)
     bot: Bot = bots.NONE
+    sessions: Mapping[str, tuple[uuid.UUID, str]] = field(default_factory=dict)
+    """By address, each site with what signs the sessions of its people on our pages."""
 
     def token(self, key: str, sub: str | None, **changes: Any) -> Pass:
         """Return a good token of the family that the door asks for."""
@@ -198,10 +209,27 @@ class House:
             return invocation(by.jira, family, path, sub, changes)
         if family == "listener":
             return Pass(self.bot.token(ANSWER, by.clock, **changes), "Bearer")
+        if family == "session_token":
+            return self.session(by, sub, changes)
         if family == "url_bound":
             return Pass(by.url_bound(method, path, sub=sub, **changes))
         claims = by.claims(method, path, sub=sub, qsh=qsh.CONTEXT, **changes)
         return Pass(tokens.sign(claims, by.jira.site.shared_secret))
+
+    def session(self, by: Caller, sub: str | None, changes: Any) -> Pass:
+        """Return what a page of ours shows that no Jira frames (ADR 21)."""
+        tenant_id, secret = self.sessions[by.jira.site.base_url]
+        claims: dict[str, Any] = {
+            **tokens.times(by.clock()),
+            "typ": "session",
+            "iss": str(tenant_id),
+            "aud": f"{BASE_URL}{DATACENTER}",
+            "sub": sub,
+            "auth_time": int(by.clock().timestamp()),
+            **changes,
+        }
+        kept = {name: value for name, value in claims.items() if value is not None}
+        return Pass(tokens.sign(kept, secret), "Bearer")
 
     def knock(self, key: str, shown: Pass, ids: Ids | None = None) -> Response:
         """Ask at a door with all that belongs to it."""
@@ -209,7 +237,7 @@ class House:
         answer = self.caller.send(
             method,
             path_of(key, ids or self.ids),
-            body=BODIES.get(key, BODIES.get(key.replace("/forge", ""), {})),
+            body=BODIES.get(key, BODIES.get(re.sub(BELOW, "", key), {})),
             **shown.headers,
         )
         return meant(answer) if "/forge/api/" in key else answer
@@ -257,7 +285,33 @@ def build(desk: Desk, wire: Wire) -> House:
     choose(desk, ON_CALL)
     house = House(desk=desk, caller=caller, stranger=_beside(desk, wire))
     bot = bots.create(desk)
-    return replace(house, ids=_ids(house, issue.id, destination, bot), bot=bot)
+    made = replace(house, ids=_ids(house, issue.id, destination, bot), bot=bot)
+    sites = (caller, house.stranger)
+    return replace(
+        made, sessions={s.jira.site.base_url: _seated(desk, s) for s in sites}
+    )
+
+
+def _seated(desk: Desk, by: Caller) -> tuple[uuid.UUID, str]:
+    """Let a site's people have sessions on our pages, as those of a third door do."""
+    runtime, now = desk.runtime, desk.clock()
+    with runtime.sessions.begin() as session:
+        wanted = sa.select(Tenant).where(Tenant.base_url == by.jira.base_url)
+        tenant = session.scalars(wanted).one()
+        session.add(
+            TenantIdentity(
+                id=uuid.uuid4(),
+                tenant_id=tenant.id,
+                door=Door.DATACENTER,
+                external_id=str(tenant.id),
+            )
+        )
+        sitting = Sitting(tenant_id=tenant.id, person="ada", since=now)
+        datacenter.issue(session, runtime.keyring, sitting, audience="", now=now)
+        session.flush()
+        secret = tenant.session_secret
+        [made] = vault.accepted(session, runtime.keyring, secret, now=now)
+        return tenant.id, made.secret.reveal()
 
 
 def choose(desk: Desk, role: str) -> None:

@@ -217,11 +217,43 @@ THROUGH_FORGE: Mapping[str, Row] = {
 }
 """The doors of Forge. Its people may what they may through Connect."""
 
-DOORS = {"connect": EXPECTED, "forge": THROUGH_FORGE}
+
+def seated(status: int) -> Row:
+    """Return the row of a door for whoever has a session on our pages."""
+    return everybody(status) | dict.fromkeys((*STRANGERS, "no person"), 401)
+
+
+IN_JIRA_ONLY = ("/issues/", "/condition-", "/rules/preview")
+"""What a self-managed Jira has no place for, or nobody's permissions (ADR 21)."""
+
+RULE = f"{LISTENER}/rule".replace("/api/", "/datacenter/api/")
+THROUGH_DATACENTER: Mapping[str, Row] = {
+    # An empty frame; nothing fills it without a ticket, and that is good once.
+    "GET /datacenter": everybody(200),
+    "POST /datacenter/session": everybody(404),
+    "POST /datacenter/session/renew": seated(200),
+    # The bot of this site is a listener that carries out no rule.
+    f"GET {RULE.replace('/v1/', '/v1/pages/')}": admins(404),
+    f"PUT {RULE}": admins(404),
+    **{
+        key.replace("/api/", "/datacenter/api/"): row
+        for key, row in EXPECTED.items()
+        if "/api/" in key and not any(place in key for place in IN_JIRA_ONLY)
+    },
+    # Nobody beside an issue has asked for it before.
+    "POST /datacenter/api/v1/runs/<run_id>/replay": admins(202, theirs=404),
+}
+"""The doors of people who come by a sign-in link of the operator's."""
+
+DOORS = {
+    "connect": EXPECTED,
+    "forge": THROUGH_FORGE,
+    "datacenter": THROUGH_DATACENTER,
+}
 
 
 def test_t10_every_route_says_who_may(app: Flask) -> None:
-    assert {*EXPECTED, *THROUGH_FORGE} == set(doors(app))
+    assert {*EXPECTED, *THROUGH_FORGE, *THROUGH_DATACENTER} == set(doors(app))
 
 
 def answers(house: House, who: str, keys: Iterable[str]) -> dict[str, Response]:

@@ -31,11 +31,17 @@ OF_FORGE = [
     "GET /forge/api/v1/pages/overview",
     "POST /forge/api/v1/downloads",
 ]
+OF_DATACENTER = [
+    "POST /datacenter/session/renew",
+    "GET /datacenter/api/v1/pages/overview",
+    "POST /datacenter/api/v1/downloads",
+]
 OF_BOTH = ["GET /healthz", "GET /readyz"]
 SHUT = 404
-PREFIXES = ("/forge/", "/api/v1/", "/lifecycle/", "/post-function/")
+PREFIXES = ("/forge/", "/datacenter", "/api/v1/", "/lifecycle/", "/post-function/")
 FORGE_ONLY = {"doors": ("forge",)}
-CONNECT_ONLY = {"doors": ("connect",)}
+CONNECT_ONLY = {"doors": ("connect", "datacenter")}
+DATACENTER_ONLY = {"doors": ("datacenter",)}
 NO_APP_ID = {"forge_app_id": ""}
 
 
@@ -82,7 +88,17 @@ def test_forge_is_shut_by_its_door_and_without_an_app(
     assert {status(app, door) for door in OF_BOTH} == {200}
 
 
-def test_both_are_open_at_first(runtime: Runtime) -> None:
+def test_self_managed_sites_have_a_door_of_their_own(runtime: Runtime) -> None:
+    app = built(runtime, DATACENTER_ONLY)
+
+    assert prefixes(app) == {"/datacenter"}
+    assert {status(app, door) for door in OF_DATACENTER} == {401}
+    assert {status(app, door) for door in (*OF_CONNECT, *OF_FORGE)} == {SHUT}
+    shut = built(runtime, FORGE_ONLY)
+    assert {status(shut, door) for door in OF_DATACENTER} == {SHUT}
+
+
+def test_all_are_open_at_first(runtime: Runtime) -> None:
     app = built(runtime, {})
 
     assert prefixes(app) == set(PREFIXES)

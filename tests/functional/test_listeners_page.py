@@ -15,7 +15,8 @@ from app.audit import Change
 from app.http import ForbiddenError, Request, Response
 from app.listeners import Proof, keeping
 from app.runtime import Runtime
-from app.web.listeners.listener_form import PROOFS
+from app.tenants import Door
+from app.web.listeners import listener_form
 from app.worker import Worker
 from sandbox import Jira
 from tests.functional import bots
@@ -121,7 +122,9 @@ def test_page_without_listeners_tells_how_to_begin(caller: Caller) -> None:
 def test_kind_of_proof_is_asked_first(caller: Caller) -> None:
     shown = page(caller, "/new")
 
-    for proof, (name, _) in PROOFS.items():
+    offered = listener_form.offered(Door.CONNECT)
+    assert not any(proof.is_transition for proof in offered)
+    for proof, (name, _) in offered.items():
         assert f'href="#/listeners/new?proof={proof}">{name}' in shown
     assert "<form" not in shown
     assert page(caller, "/new?proof=none") == shown

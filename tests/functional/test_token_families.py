@@ -26,8 +26,9 @@ FAMILIES = (
     "forge_event",
     "forge_page",
     "listener",
+    "session_token",
 )
-UNGUARDED = {"open_to_all", "ticket"}
+UNGUARDED = {"open_to_all", "stands_alone", "ticket"}
 
 
 @pytest.fixture
@@ -64,7 +65,10 @@ def test_t0_token_opens_no_door_of_another_family(
 def test_t0_token_in_another_familys_scheme_is_none(
     house: House, app: Flask, scheme: str
 ) -> None:
-    own = {"JWT": {"context_token", "url_bound"}, "Bearer": {"forge_page"}}[scheme]
+    own = {
+        "JWT": {"context_token", "url_bound"},
+        "Bearer": {"forge_page", "session_token"},
+    }[scheme]
     keys = [key for key, family in families(app).items() if family in own]
     other = "JWT" if scheme == "Bearer" else "Bearer"
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from sandbox import Jira, create_app, qsh, speak_for, tokens
 from tests.sandbox import forge_stand_in
+from tests.sandbox.datacenter import CONTEXT, Api, Ear
 from tests.sandbox.stand_in import KEY, StandIn
 
 Json = dict[str, Any]
@@ -122,3 +123,19 @@ def client(lent: Flask, jira: Jira) -> FlaskClient:
 @pytest.fixture
 def rest(client: FlaskClient, jira: Jira, clock: Clock) -> Rest:
     return Rest(client, jira, clock)
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+def self_managed(make_jira: Callable[..., Jira], ear: Ear) -> Jira:
+    return make_jira(is_datacenter=True, context_path=CONTEXT, transport=ear)
+
+
+@pytest.fixture
+def api(lent: Flask, self_managed: Jira) -> Api:
+    speak_for(self_managed, lent)
+    return Api(lent.test_client(), self_managed)

@@ -178,3 +178,23 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so() and time.monotonic() < end:
         time.sleep(0.02)
     assert is_so()
+
+
+def test_self_managed_below_its_path() -> None:
+    port = free_port()
+    given = ["--port", str(port), "--datacenter", "--context-path", "/jira"]
+    with sandbox(*given) as said:
+        base_url = wait_for(said).removeprefix("Jira Data Center is at ")
+        pat = wait_for(said, 2).rpartition(" ")[2]
+        headers = {"Authorization": f"Bearer {pat}"}
+        me = requests.get(f"{base_url}/rest/api/2/myself", headers=headers, timeout=5)
+    assert base_url == f"http://localhost:{port}/jira"
+    assert me.json()["name"] == "countersign"
+
+
+@pytest.mark.parametrize(
+    "given", [["--datacenter", "--context-path", "jira/"], ["--context-path", "/jira"]]
+)
+def test_context_path_that_cannot_be_is_said(given: list[str]) -> None:
+    with sandbox(*given) as said:
+        assert "context path" in wait_for(said)

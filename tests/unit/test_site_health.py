@@ -172,7 +172,20 @@ def test_worst_thing_is_said_whatever_else_is_wrong(at: int) -> None:
 def test_every_member_of_the_state_is_said_at_some_time() -> None:
     said = {name for members, *_ in WORST_FIRST for name in members}
 
-    assert {field.name for field in fields(State)} - said == {"site", "is_cut"}
+    unsaid = {field.name for field in fields(State)} - said
+    assert unsaid == {"site", "is_cut", "is_self_managed"}
+
+
+def test_self_managed_site_is_told_what_mends_it_there() -> None:
+    own = {"is_self_managed": True}
+    refused = health(state(refuses_since=NOW, **own))
+    fresh = health(state(has_rules=False, has_runs=False, **own))
+
+    assert "renew-token" in refused.detail
+    assert refused.next is not None
+    assert refused.next.href == f"{SITE}/secure/ViewProfile.jspa"
+    assert fresh.next is not None
+    assert fresh.next.href == "#/listeners"
 
 
 def test_jira_is_quoted_when_it_refuses_us() -> None:

@@ -244,10 +244,10 @@ def _form(template: str, *, shown: ShownDestination | None, **values: Any) -> Re
 
 
 def _listeners() -> Mapping[uuid.UUID, str]:
-    """Return the tenant's own listeners by their ids (rule T5)."""
+    """Return who may say how a delivery ended, by their ids (rule T5)."""
     with runtime().sessions.begin() as session:
         found = listeners.listed(session, caller().tenant_id)
-        return {each.id: each.name for each in found}
+        return {each.id: each.name for each in found if not each.proof.is_transition}
 
 
 def _projects() -> Mapping[str, Mapping[str, Any]] | None:

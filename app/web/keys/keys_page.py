@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app import destinations, forge, keys
+from app import destinations, forge, keys, vault
 from app.crypto import KeyPair, Keyring
 from app.destinations import Destination, Signing
 from app.keys import KeyState, ListedKey, NoKeyError, Rotation, TooSoonError
@@ -73,6 +73,7 @@ def show() -> ResponseReturnValue:
         offered = offered_secret.read(session, tenant, now=now)
         receivers = _receivers(session, tenant_id, issuer)
         installation = forge.find_installation(session, tenant_id)
+        own_token = vault.newest(session, tenant.personal_token)
         session.expunge_all()
     return fragment(
         "keys.html",
@@ -84,6 +85,7 @@ def show() -> ResponseReturnValue:
         secrets=secrets,
         offered=offered,
         installation=installation,
+        own_token=own_token,
         looked_through=shared_secrets.LOOKED_THROUGH,
         receivers=receivers,
         samples=samples.of(receivers.matched),

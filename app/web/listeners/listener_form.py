@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.listeners import DEFINITIONS, Definition, Proof
+from app.tenants import Door
 from app.web import form_problems
 from app.web.controls import Control
 from app.web.errors import BadRequestError
@@ -36,16 +37,37 @@ PROOFS: Mapping[Proof, tuple[str, str]] = {
         "A shared secret",
         "For a caller that can do nothing else. Countersign makes it.",
     ),
+    Proof.JIRA_WEBHOOK: (
+        "A transition, by a webhook of Jira's",
+        "Jira signs each body, by the secret that Countersign makes.",
+    ),
+    Proof.JIRA_SECRET: (
+        "A transition, by a script with a shared secret",
+        "A script in Jira makes a token for each call. Countersign makes the secret.",
+    ),
+    Proof.JIRA_KEY: (
+        "A transition, by a script with a key pair",
+        "A script in Jira makes a token for each call. Its private key stays there.",
+    ),
 }
 """What each kind of proof is called, in the order in which they are offered."""
+
+
+def offered(door: Door) -> Mapping[Proof, tuple[str, str]]:
+    """Return what a site may choose among: transitions are a self-managed site's."""
+    is_own = door is Door.DATACENTER
+    kept = {proof: told for proof, told in PROOFS.items() if proof.is_transition}
+    others = {proof: told for proof, told in PROOFS.items() if proof not in kept}
+    return {**kept, **others} if is_own else others
+
 
 _KINDS = {"array": "checks", "object": "pairs"}
 _OF_KEYS = {"max_minutes": "write a whole number of minutes, in the limits below"}
 
 
-def proof_of(text: object) -> Proof | None:
-    """Return the kind of proof of this name, if there is one."""
-    return Proof(str(text)) if text in list(Proof) else None
+def proof_of(text: object, door: Door) -> Proof | None:
+    """Return the kind of proof of this name, if this door has one."""
+    return Proof(str(text)) if text in list(offered(door)) else None
 
 
 def controls(proof: Proof, values: Mapping[str, Any]) -> Sequence[Control]:
@@ -106,9 +128,9 @@ def _pairs(value: object) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def read(body: Mapping[str, Any]) -> Definition:
+def read(body: Mapping[str, Any], door: Door) -> Definition:
     """Return what the form says; raise `InvalidDefinitionError` with all problems."""
-    proof = proof_of(body.get("proof"))
+    proof = proof_of(body.get("proof"), door)
     if proof is None:
         raise BadRequestError("proof must be one of those that are offered")
     values = {name: value for name, value in body.items() if name != "proof"}

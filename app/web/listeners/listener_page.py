@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import audit, listeners, vault
+from app import audit, listeners, rules, vault
 from app.audit import Claims
-from app.listeners import Listener, ListenerState, Proof
+from app.listeners import Definition, Listener, ListenerState, Proof, Tokened
 from app.vault import Version
+from app.web import naming
 from app.web.listeners.listener_form import PROOFS
 from app.web.words import Shown
 
@@ -24,6 +25,7 @@ class ShownListener:
     """One listener at one moment."""
 
     id: uuid.UUID
+    tenant_id: uuid.UUID
     name: str
     state: ListenerState
     proof: Proof
@@ -79,6 +81,43 @@ def get(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShownRule:
+    """What a transition's listener carries out, and who saved it when."""
+
+    version: int
+    """0 if nobody has saved any."""
+    name: str
+    summary: str
+    saved_by: str = ""
+    saved_at: datetime | None = None
+
+
+def rule_of(session: Session, shown: ShownListener) -> ShownRule | None:
+    """Return the rule that it carries out; None for a caller of another kind."""
+    if not shown.proof.is_transition:
+        return None
+    row = listeners.get(session, shown.tenant_id, shown.id)
+    saved = listeners.rules.versions(session, row)
+    if not saved:
+        return ShownRule(version=listeners.rules.NEVER_SAVED, name="", summary="")
+    newest = saved[0]
+    try:
+        rule = rules.parse(newest.config)
+    except rules.InvalidRuleError as error:
+        name, summary = "", str(error)
+    else:
+        names = naming.read(session, shown.tenant_id)
+        name, summary = rule.name, rules.describe(rule, names.act)
+    return ShownRule(
+        version=newest.version,
+        name=name,
+        summary=summary,
+        saved_by=newest.saved_by,
+        saved_at=newest.saved_at,
+    )
+
+
 def claims_at(session: Session, shown: ShownListener) -> Claims:
     """Return what came to its address and proved nothing."""
     return audit.claims_of(session, shown.url, limit=SAMPLE)
@@ -88,24 +127,32 @@ def _shown(
     session: Session, row: Listener, base_url: str, now: datetime
 ) -> ShownListener:
     url = listeners.url_of(base_url, row.id)
-    expected = listeners.definition_of(row).expected(url)
-    pins = {**expected.identity, **expected.pins}
+    definition = listeners.definition_of(row)
     newest, old = vault.standing(session, row.secret, now=now)
     return ShownListener(
         id=row.id,
+        tenant_id=row.tenant_id,
         name=row.name,
         state=row.state,
         proof=row.proof,
         settings=dict(row.settings),
         url=url,
-        must_say=[
-            ("aud", [url]),
-            ("iss", [expected.issuer]),
-            *((name, sorted(allowed)) for name, allowed in pins.items()),
-        ],
-        is_own=expected.is_own,
+        must_say=_must_say(definition, url),
+        is_own=isinstance(definition, Tokened) and definition.is_own,
         heard_at=row.heard_at,
         created_at=row.created_at,
         secret=newest,
         old_secret=old,
     )
+
+
+def _must_say(definition: Definition, url: str) -> Sequence[tuple[str, Sequence[str]]]:
+    if not isinstance(definition, Tokened):
+        return ()
+    expected = definition.expected(url)
+    pins = {**expected.identity, **expected.pins}
+    return [
+        ("aud", [url]),
+        ("iss", [expected.issuer]),
+        *((name, sorted(allowed)) for name, allowed in pins.items()),
+    ]

@@ -52,12 +52,13 @@ def show_all() -> ResponseReturnValue:
 @bp.get("/pages/listeners/new")
 def show_new() -> ResponseReturnValue:
     """Ask how the caller proves itself, then draw the form for that."""
-    proof = listener_form.proof_of(request.args.get("proof"))
+    proofs = listener_form.offered(caller().door)
+    proof = listener_form.proof_of(request.args.get("proof"), caller().door)
     return fragment(
         "listener_new.html",
         shown=None,
         proof=proof,
-        proofs=listener_form.PROOFS,
+        proofs=proofs,
         controls=listener_form.controls(proof, {}) if proof else (),
     )
 
@@ -74,6 +75,7 @@ def show(listener_id: uuid.UUID) -> ResponseReturnValue:
             now=runtime().now(),
         )
         claims = listener_page.claims_at(session, shown)
+        rule = listener_page.rule_of(session, shown)
         named_by = {
             each.id: each.name
             for each in destinations.answered_by(
@@ -85,6 +87,7 @@ def show(listener_id: uuid.UUID) -> ResponseReturnValue:
         "listener.html",
         shown=shown,
         claims=claims,
+        rule=rule,
         named_by=named_by,
         proof=shown.proof,
         proofs=listener_form.PROOFS,
@@ -95,7 +98,7 @@ def show(listener_id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/listeners")
 def create() -> ResponseReturnValue:
     """Add a listener; a secret of its own is in this answer and in no other."""
-    definition = listener_form.read(bodies.read_object())
+    definition = listener_form.read(bodies.read_object(), caller().door)
     _check(definition, _source(definition))
     with runtime().sessions.begin() as session:
         listener_id, secret = listeners.create(
@@ -110,7 +113,7 @@ def change(listener_id: uuid.UUID) -> ResponseReturnValue:
     with runtime().sessions.begin() as session:
         row = listeners.get(session, caller().tenant_id, listener_id)
         before = _source(listeners.definition_of(row))
-    definition = listener_form.read(bodies.read_object())
+    definition = listener_form.read(bodies.read_object(), caller().door)
     source = _source(definition)
     if source != before:  # who only changes a name must not need its issuer
         _check(definition, source)

@@ -1,35 +1,19 @@
 """Every kind of audit event in words: a full table, so that no event goes unread."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from app.audit import Kind
 from app.runs import RunState
 from app.web import words
 from app.web.log import event_sentences as said
-from app.web.log.event_sentences import Facts
-
-
-class Told(NamedTuple):
-    """How a kind is told: its name beside a tone, and its sentence.
-
-    A text names facts in braces; one that was not noted is said to be missing.
-    """
-
-    name: str
-    tone: str
-    text: str | Callable[[Facts], str]
+from app.web.log.event_sentences import Told
+from app.web.log.site_kinds import SITES
 
 
 def _run(state: RunState) -> Told:
     named = words.RUN_STATES[state]
     return Told(f"Run {named.words.lower()}", named.tone, said.ended(state))
 
-
-STOPPED = (
-    "The operator stopped Countersign for this site: calls are verified and recorded,"
-    " nothing is carried out."
-)
 
 KINDS: Mapping[Kind, Told] = {
     Kind.VERIFICATION_ACCEPTED: Told("Verified", "success", said.accepted),
@@ -56,98 +40,7 @@ KINDS: Mapping[Kind, Told] = {
         "The watchdog found {issue} stuck in its hold, and began what the rule “{rule}”"
         " does on failure.",
     ),
-    Kind.INSTALLED: Told(
-        "Installed",
-        "success",
-        "The app was installed at {base_url}, with shared secret number"
-        " {secret_generation}.",
-    ),
-    Kind.INSTALL_TOO_LATE: Told(
-        "Late install",
-        "warning",
-        "An installation arrived that is older than the last one. It changed nothing.",
-    ),
-    Kind.UNINSTALLED: Told(
-        "Uninstalled",
-        "warning",
-        "The app was uninstalled. Every shared secret ended, and nothing is signed.",
-    ),
-    Kind.UNINSTALL_TOO_LATE: Told(
-        "Late uninstall",
-        "warning",
-        "An uninstallation arrived that is older than the last change. It changed"
-        " nothing.",
-    ),
-    Kind.ENABLED: Told("Enabled", "success", "Jira says that the app is enabled."),
-    Kind.DISABLED: Told(
-        "Disabled",
-        "warning",
-        "Jira says that the app is disabled. Calls that come are still served.",
-    ),
-    Kind.CONNECT_UNINSTALLED: Told(
-        "Connect app removed",
-        "information",
-        "The Connect app was uninstalled. The site is served through Forge.",
-    ),
-    Kind.FORGE_INSTALLED: Told("Installed by Forge", "success", said.forge_installed),
-    Kind.FORGE_UNINSTALLED: Told(
-        "Forge app removed",
-        "warning",
-        "The Forge app is being removed. The site is served through Connect.",
-    ),
-    Kind.CONDITIONS_MENDED: Told(
-        "Conditions mended",
-        "information",
-        "Conditions of holds named the account of the Connect app. Now they name the"
-        " one that Countersign acts as: {count} of them.",
-    ),
-    Kind.APPROVED: Told("Approved", "success", "The operator let this site in."),
-    Kind.SUPERSEDED: Told(
-        "Superseded",
-        "warning",
-        "Another installation has proven to be {base_url} now. This one stopped"
-        " calling and signing.",
-    ),
-    Kind.SECRET_OFFERED: Told(
-        "Secret offered",
-        "information",
-        "An installation came, for {base_url}, with a secret that is to be proven:"
-        " Jira has to answer a call of ours that is signed with it. Until then the one"
-        " before counts.",
-    ),
-    Kind.SECRET_PROVEN: Told(
-        "Secret proven",
-        "success",
-        "Jira answered, at {base_url}, a call that is signed with the secret that it"
-        " offered. It counts from now on, as shared secret number {secret_generation};"
-        " the one before is accepted for {grace_minutes} minutes more.",
-    ),
-    Kind.SECRET_DROPPED: Told(
-        "Secret dropped",
-        "warning",
-        said.because(
-            "The secret that an installation for {base_url} offered was dropped, and"
-            " the one before goes on to count."
-        ),
-    ),
-    Kind.ADDRESS_REFUSED: Told(
-        "Address refused",
-        "danger",
-        "An installation of this site names {base_url}, which is the address of"
-        " another site that has the app. It is not taken over.",
-    ),
-    Kind.JIRA_REFUSES_US: Told(
-        "Jira refuses us",
-        "danger",
-        said.because("Jira accepts no call of Countersign's."),
-    ),
-    Kind.JIRA_ACCEPTS_US: Told(
-        "Jira accepts us", "success", "Jira accepts Countersign's calls again."
-    ),
-    Kind.STOPPED: Told("Stopped", "warning", said.because(STOPPED)),
-    Kind.RESUMED: Told(
-        "Resumed", "success", "The operator let Countersign go on for this site."
-    ),
+    **SITES,
     Kind.DESTINATION_CREATED: Told(
         "Destination added", "information", "The destination “{name}” was added."
     ),
@@ -209,6 +102,11 @@ KINDS: Mapping[Kind, Told] = {
         "information",
         "The listener “{name}” was given a new secret.",
     ),
+    Kind.LISTENER_RULE_SAVED: Told(
+        "Rule saved",
+        "information",
+        "The rule of the listener “{name}” was saved as version {version}.",
+    ),
     Kind.LISTENER_PAUSED: Told(
         "Listener paused",
         "warning",
@@ -252,6 +150,17 @@ KINDS: Mapping[Kind, Told] = {
         "Gate is open", "danger", said.because("The gate of the rule “{rule}” is open.")
     ),
     Kind.PREFERENCES_CHANGED: Told("Settings changed", "information", said.preferences),
+    Kind.PERSON_INVITED: Told(
+        "Sign-in link made",
+        "information",
+        "The operator made a sign-in link to these pages for the user {account}.",
+    ),
+    Kind.PERSON_SIGNED_IN: Told(
+        "Signed in", "information", "A sign-in link of the operator's was used."
+    ),
+    Kind.SESSIONS_ENDED: Told(
+        "Sessions ended", "warning", "The operator ended all sessions on these pages."
+    ),
     Kind.ERASURE_WANTED: Told(
         "Erasure asked for",
         "information",

@@ -1,12 +1,24 @@
 """Sentences of audit events that depend on their facts; any of these may be missing."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from app.audit import Value
 from app.runs import RunState, Why
 from app.web import words
 
 Facts = Mapping[str, Value]
+
+
+class Told(NamedTuple):
+    """How a kind is told: its name beside a tone, and its sentence.
+
+    A text names facts in braces; one that was not noted is said to be missing.
+    """
+
+    name: str
+    tone: str
+    text: str | Callable[[Facts], str]
 
 
 class Known(dict[str, Value]):

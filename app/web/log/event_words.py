@@ -7,7 +7,8 @@ from app.runs import Why
 from app.tokens.checks import Reason
 from app.web import words
 from app.web.log import event_sentences as said
-from app.web.log.event_kinds import KINDS, Told
+from app.web.log.event_kinds import KINDS
+from app.web.log.event_sentences import Told
 from app.web.words import Shown
 
 UNKNOWN = "Something that this version of Countersign has no words for."
@@ -56,6 +57,7 @@ def _told(event: Event) -> Told | None:
 
 
 LABELS: Mapping[str, str] = {
+    "account": "User",
     "age": "Age of its token, in seconds",
     "aud": "Audience",
     "base_url": "Site",
@@ -72,6 +74,7 @@ LABELS: Mapping[str, str] = {
     "qsh": "Address that it was made for",
     "reason": "Reason",
     "route": "Door",
+    "rule_version": "Version of the rule",
     "secret_generation": "Shared secret number",
     "signing": "Signed by",
     "since": "From",

@@ -71,6 +71,8 @@ class Connection:
     """A newer one that is to be proven, or was dropped lately."""
     forge: Lent | None
     """None for a site that has only Connect."""
+    own_token: Age | None
+    """Of a self-managed site's personal access token; None for all others."""
     accepted: Event | None
     refused: Event | None
     claims: Claims
@@ -184,6 +186,7 @@ def _connection(session: Session, person: Caller, now: datetime) -> Connection:
         secret=vault.newest(session, tenant.shared_secret),
         offered=offered_secret.read_lately(session, tenant, now=now),
         forge=_lent(session, tenant),
+        own_token=vault.newest(session, tenant.personal_token),
         accepted=attention.latest_of(session, tenant.id, *verified),
         refused=attention.latest_refused(session, tenant.id),
         claims=audit.claims_of(session, person.verified.issuer, limit=SAMPLE),
@@ -210,6 +213,7 @@ def _state(overview: Overview) -> State:
     day = figures.merged(overview.hours[-DAY.bars :])
     return State(
         site=connection.site,
+        is_self_managed=connection.own_token is not None,
         refuses_since=connection.refuses_since,
         refuses_because=words.sentence(connection.refuses_because or ""),
         halted_since=stop.stopped_at if stop else None,

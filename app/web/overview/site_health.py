@@ -58,16 +58,30 @@ def _reason(because: str) -> str:
 def _refused_by_jira(state: State) -> Health | None:
     if state.refuses_since is None:
         return None
+    mend, step = _mended_by(state)
     return Health(
         sentence="Jira accepts no call of Countersign's.",
         tone="danger",
         detail=f"{state.refuses_because} Issues in a hold stay there until that is"
         " mended, or until somebody with the role of the workflow's condition moves"
-        " them. Installing the app again gives both sides a new secret.".strip(),
+        f" them. {mend}".strip(),
         since=state.refuses_since,
-        # Where Jira Cloud has its "Manage apps": its own links lead there, too.
-        next=Next("Install it again in Jira", f"{state.site}/plugins/servlet/upm"),
+        next=step,
     )
+
+
+def _mended_by(state: State) -> tuple[str, Next]:
+    if state.is_self_managed:
+        mend = (
+            "If its personal access token has ended, make another one in Jira, and have"
+            " the operator renew it: countersign tenants renew-token."
+        )
+        address = f"{state.site}/secure/ViewProfile.jspa"
+        return mend, Next("See the tokens in Jira", address)
+    mend = "Installing the app again gives both sides a new secret."
+    # Where Jira Cloud has its "Manage apps": its own links lead there, too.
+    address = f"{state.site}/plugins/servlet/upm"
+    return mend, Next("Install it again in Jira", address)
 
 
 def _not_watched(state: State) -> Health | None:
@@ -209,6 +223,12 @@ def _failed(state: State) -> Health | None:
 def _without_rules(state: State) -> Health | None:
     if state.has_rules or state.has_runs:
         return None
+    if state.is_self_managed:
+        return Health(
+            sentence="Jira answers Countersign, and no listener has a rule yet.",
+            tone="information",
+            next=Next("Add a listener for a transition", "#/listeners"),
+        )
     return Health(
         sentence="Countersign is installed, and no workflow has a rule of it yet.",
         tone="information",

@@ -25,6 +25,7 @@ class State:
     """What is known of a site at one moment; nothing wrong unless it says so."""
 
     site: str
+    is_self_managed: bool = False
     refuses_since: datetime | None = None
     refuses_because: str = ""
     halted_since: datetime | None = None

@@ -9,13 +9,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from pydantic import ValidationError
 
-from app.listeners import DEFINITIONS, Definition, Proof
+from app.listeners import DEFINITIONS, Definition, Proof, Tokened
 from app.listeners.defining import Federated
 
 URL = "https://countersign.example/listeners/0b1c"
 KEY = jwt.algorithms.OKPAlgorithm.to_jwk(
     ed25519.Ed25519PrivateKey.generate().public_key()
 )
+PLACE = {
+    "workflow": "Delivery",
+    "transition": "Deploy",
+    "transition_id": "31",
+    "to_status": "Deploying",
+}
 GOOD: dict[Proof, dict[str, Any]] = {
     Proof.SECRET: {"issuer": "deploy-bot"},
     Proof.PUBLIC_KEY: {"issuer": "deploy-bot", "public_key": KEY},
@@ -32,11 +38,20 @@ GOOD: dict[Proof, dict[str, Any]] = {
         "workflow": "deploy.yml",
     },
     Proof.GITLAB_CI: {"project_id": "7", "namespace_id": "9"},
+    Proof.JIRA_WEBHOOK: PLACE,
+    Proof.JIRA_SECRET: PLACE | {"issuer": "jira.example"},
+    Proof.JIRA_KEY: PLACE | {"issuer": "jira.example", "public_key": KEY},
 }
 
 
 def define(proof: Proof, **changes: Any) -> Definition:
     return DEFINITIONS[proof](**({"name": "CI"} | GOOD[proof] | changes))
+
+
+def tokened(proof: Proof, **changes: Any) -> Tokened:
+    made = define(proof, **changes)
+    assert isinstance(made, Tokened)
+    return made
 
 
 def problem_of(proof: Proof, **changes: Any) -> str:
@@ -50,7 +65,8 @@ def test_definition_survives_being_stored(proof: Proof) -> None:
     made = define(proof)
 
     assert DEFINITIONS[proof](name=made.name, **made.settings) == made
-    assert made.expected(URL).audience == URL
+    if isinstance(made, Tokened):
+        assert made.expected(URL).audience == URL
 
 
 @pytest.mark.parametrize("proof", Proof)
@@ -70,27 +86,34 @@ def test_every_field_has_its_words_and_no_other_is_taken(proof: Proof) -> None:
         (Proof.OIDC, 60, 1440),
         (Proof.GITHUB_ACTIONS, 60, 1440),
         (Proof.GITLAB_CI, 60, 1440),
+        (Proof.JIRA_SECRET, 3, 5),
+        (Proof.JIRA_KEY, 3, 5),
     ],
 )
 def test_t17_lifetime_is_the_listeners_own_and_has_a_cap(
     proof: Proof, default: int, longest: int
 ) -> None:
-    assert define(proof).expected(URL).longest == timedelta(minutes=default)
-    at_most = define(proof, max_minutes=longest).expected(URL)
+    assert tokened(proof).expected(URL).longest == timedelta(minutes=default)
+    at_most = tokened(proof, max_minutes=longest).expected(URL)
     assert at_most.longest == timedelta(minutes=longest)
     for minutes in (0, longest + 1):
         assert "max_minutes" in problem_of(proof, max_minutes=minutes)
 
 
-@pytest.mark.parametrize("proof", Proof)
+@pytest.mark.parametrize(
+    "proof", [proof for proof in Proof if issubclass(DEFINITIONS[proof], Tokened)]
+)
 def test_t17_only_who_makes_his_tokens_himself_binds_the_body(proof: Proof) -> None:
-    own = proof in {Proof.SECRET, Proof.PUBLIC_KEY}
+    own = proof in {
+        *(Proof.SECRET, Proof.PUBLIC_KEY),
+        *(Proof.JIRA_SECRET, Proof.JIRA_KEY),
+    }
 
-    assert define(proof).expected(URL).is_own is own
+    assert tokened(proof).expected(URL).is_own is own
 
 
 def test_t17_github_pins_numbers_ref_workflow_and_event() -> None:
-    expected = define(Proof.GITHUB_ACTIONS).expected(URL)
+    expected = tokened(Proof.GITHUB_ACTIONS).expected(URL)
 
     assert expected.issuer == "https://token.actions.githubusercontent.com"
     assert expected.identity == {
@@ -106,7 +129,7 @@ def test_t17_github_pins_numbers_ref_workflow_and_event() -> None:
 
 
 def test_t17_gitlab_pins_numbers_branch_and_source() -> None:
-    expected = define(Proof.GITLAB_CI, sources=["trigger"]).expected(URL)
+    expected = tokened(Proof.GITLAB_CI, sources=["trigger"]).expected(URL)
 
     assert expected.issuer == "https://gitlab.com"
     assert expected.identity == {"project_id": {"7"}, "namespace_id": {"9"}}

@@ -59,6 +59,36 @@ def test_token_by_a_secret_says_what_it_was_given() -> None:
     assert opened(text, SECRET.reveal(), "HS256")[1] == {"sub": "tenant:1"}
 
 
+def test_callers_token_is_bound_to_listener_and_body() -> None:
+    minute = timedelta(minutes=1)
+
+    def made() -> dict[str, Any]:
+        text = ours.sign_for_listener(
+            *(SECRET,),
+            issuer="bot",
+            audience="https://us",
+            body=BODY,
+            lifetime=minute,
+            now=NOW,
+        )
+        options = {"verify_exp": False, "verify_iat": False, "verify_aud": False}
+        return jwt.decode(text, SECRET.reveal(), algorithms=["HS256"], options=options)  # type: ignore[arg-type]
+
+    first, second = made(), made()
+    assert first.pop("jti") != second.pop("jti")
+    assert (
+        first
+        == second
+        == {
+            "iss": "bot",
+            "aud": "https://us",
+            "iat": SECONDS,
+            "exp": SECONDS + 60,
+            "body_sha256": hashlib.sha256(BODY).hexdigest(),
+        }
+    )
+
+
 def test_bound_claims_are_good_for_five_minutes_and_these_bytes() -> None:
     assert ours.bind({"sub": "s", "exp": 1}, BODY, NOW) == {
         "sub": "s",
