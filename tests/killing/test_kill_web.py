@@ -19,9 +19,9 @@ from app.worker import Prover
 from sandbox import Jira
 from sandbox.addon import AddonError, Call
 from sandbox.wire import Transport
-from tests.faults.conftest import Stage, Started, empty, make_jira, make_transport
-from tests.faults.racing import Unasked
 from tests.functional.fakes import call as call_in_process
+from tests.killing.conftest import Stage, Started, empty, make_jira, make_transport
+from tests.killing.racing import Unasked
 
 KILLED = -9
 MOST_PLACES = 20
