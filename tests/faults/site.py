@@ -200,7 +200,13 @@ def opened(
         # Their keys are fetched once: that the issuer is away is not what is judged.
         receivers.issuers.keeps = timedelta(days=1)
         with serving(record.watch(app), listening, threads=16):
-            yield Site(
-                jira=jira, record=record, wire=wire, clock=clock, receivers=receivers
-            )
-            jira.close()
+            try:
+                yield Site(
+                    jira=jira,
+                    record=record,
+                    wire=wire,
+                    clock=clock,
+                    receivers=receivers,
+                )
+            finally:
+                jira.close()

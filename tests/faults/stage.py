@@ -178,14 +178,19 @@ class Stage:
 def opened(setting: Setting) -> Iterator[Stage]:
     """Start everything, install it, and see it work once."""
     port = free_port()
-    addon, sessions = f"http://127.0.0.1:{port}", db.make_sessions(setting.database)
-    at, listen = (setting.host, port), setting.jira_host
-    with site.opened(addon, at=at, listen=listen, carry=setting.carry) as playing:
+    addon, at = f"http://127.0.0.1:{port}", (setting.host, port)
+    with (
+        database(setting.database) as sessions,
+        site.opened(
+            addon, at=at, listen=setting.jira_host, carry=setting.carry
+        ) as playing,
+    ):
         env = environment(setting, playing.jira.base_url, port)
+        jira, rounds = playing.jira, setting.rounds
         stage = Stage(
             setting=setting,
             site=playing,
-            load=Load(jira=playing.jira, random=setting.random, rounds=setting.rounds),
+            load=Load(jira=jira, random=setting.random, rounds=rounds),
             web=process(setting, "web", env),
             workers=[
                 process(setting, f"worker-{n}", env) for n in range(setting.workers)
@@ -198,7 +203,15 @@ def opened(setting: Setting) -> Iterator[Stage]:
             stage.install()
             stage.warm_up()
             yield stage
-    sessions.kw["bind"].dispose()
+
+
+@contextlib.contextmanager
+def database(url: str) -> Iterator[sessionmaker[Session]]:
+    sessions = db.make_sessions(url)
+    try:
+        yield sessions
+    finally:
+        sessions.kw["bind"].dispose()
 
 
 def process(setting: Setting, name: str, env: Mapping[str, str]) -> Kept:
