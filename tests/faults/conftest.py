@@ -3,6 +3,7 @@
 import random
 import secrets
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -46,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TALLY] = Tally()
+    # Who ends the suite ends all that it started: by either signal, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -113,7 +116,7 @@ def postgres() -> Iterator[Postgres]:
 def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
     """Every choice of a scenario comes from here."""
     del seed  # it stands in the name
-    return random.Random(request.node.name)  # noqa: S311 -- a test's choices
+    return random.Random(request.node.name)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ class Load:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def prepare(self) -> None:
+        """Make the issues that go round."""
         for _ in range(ISSUES):
             self._begin()
 

@@ -58,6 +58,8 @@ class Record:
 
     tries: list[Tried] = field(default_factory=list)
     arrivals: list[Arrived] = field(default_factory=list)
+    latency: Callable[[], float] = lambda: 0.0
+    """Seconds before Jira and its receivers do what they are asked for."""
 
     @property
     def accepted(self) -> dict[str, float]:
@@ -87,6 +89,7 @@ class Record:
                     at=time.monotonic(),
                 )
                 self.arrivals.append(arrived)
+            time.sleep(self.latency())
             return app(environ, start)
 
         return call

@@ -186,11 +186,12 @@ def opened(setting: Setting) -> Iterator[Stage]:
         ) as playing,
     ):
         env = environment(setting, playing.jira.base_url, port)
-        jira, rounds = playing.jira, setting.rounds
+        # Who chooses in another thread chooses for himself, or no seed repeats it.
+        people = random.Random(setting.random.random())
         stage = Stage(
             setting=setting,
             site=playing,
-            load=Load(jira=jira, random=setting.random, rounds=rounds),
+            load=Load(jira=playing.jira, random=people, rounds=setting.rounds),
             web=process(setting, "web", env),
             workers=[
                 process(setting, f"worker-{n}", env) for n in range(setting.workers)

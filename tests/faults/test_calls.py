@@ -52,7 +52,7 @@ def test_calls_come_twice_late_and_in_another_order(
     made: list[Unruly] = []
 
     def carry(wire: Wire) -> Unruly:
-        made.append(Unruly(wire=wire, random=rng))
+        made.append(Unruly(wire=wire, random=random.Random(rng.random())))
         return made[-1]
 
     with play(database=database, carry=carry) as stage:

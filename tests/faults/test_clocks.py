@@ -24,6 +24,7 @@ WRONG = 20
 
 LONGEST_JUMP = 300
 PATIENCE = 30
+SLOWEST = 0.5
 REFUSED = range(400, 500)
 
 
@@ -94,7 +95,11 @@ def test_wrong_clocks_within_the_leeway_cost_nothing(
 
 
 def test_jumping_clocks_lose_and_double_nothing(
-    play: Play, postgresql: str, watches: Watches, conclude: Conclude
+    play: Play,
+    postgresql: str,
+    rng: random.Random,
+    watches: Watches,
+    conclude: Conclude,
 ) -> None:
     """What a clock is too wrong for is refused or fails, and can be seen to.
 
@@ -102,6 +107,8 @@ def test_jumping_clocks_lose_and_double_nothing(
     """
     unusual = {"env_of": watches.of, "workers": 2, "rounds": 1}
     with play(database=postgresql, **unusual) as stage:
+        slowness = random.Random(rng.random())
+        stage.site.record.latency = lambda: slowness.uniform(0, SLOWEST)
         with stage.under_load() as times:
             for _ in times.naps(0.2, 1.0):
                 who = stage.random.choice(list(watches.ahead))
