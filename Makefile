@@ -35,9 +35,9 @@ faults:  ## kills, full disks, wrong clocks, cut wires; `make faults ARGS="--rou
 	$(SETUP) python proxy
 	$(BIN)/pytest -x tests/faults $(ARGS)
 
-bench:  ## what we claim about speed; `make bench ARGS="--runs 10000"` for a quick look
-	$(SETUP) python node
-	$(BIN)/python -m bench.pages $(ARGS)
+bench:  ## what we claim about speed; `make bench ARGS=hooks` for one part of it
+	$(SETUP) python node bench
+	$(BIN)/python -m bench $(ARGS)
 
 mutants:  ## which small faults our tests notice; `make mutants ARGS=tokens` for one room
 	$(SETUP) python

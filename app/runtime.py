@@ -1,5 +1,6 @@
 """The composition root: the objects that live as long as the process."""
 
+import functools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Runtime:
     mail: Mail
     queue: Queue
     now: Callable[[], datetime]
+
+    @functools.cached_property
+    def reading(self) -> sessionmaker[Session]:
+        """Transactions that only read: on SQLite they wait for nobody."""
+        return db.reading(self.sessions)
 
     @classmethod
     def build(cls, settings: Settings) -> Self:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,26 +78,37 @@ class History:
 
     tenant_id: uuid.UUID
     destinations: Sequence[uuid.UUID]
-    """The last one is rare."""
+    """The last one is rare. Without any, steps are said to deliver nowhere."""
     first_issue: int
     """The number of an issue that Jira has; the others are made up."""
     runs: int
     until: datetime
+    """Sites of one database end at different moments: rows are named by time."""
+    rules: int = RULES
+    """Two at least; the last one is rare."""
 
     def write(self, engine: sa.Engine) -> None:
         """Write rules, runs, steps, attempts and three audit events for each run."""
-        rules = [_id(self.until - PERIOD, 900 + n) for n in range(RULES)]
         with engine.begin() as connection:
-            values = [self._rule(key, n) for n, key in enumerate(rules)]
-            connection.execute(sa.insert(KnownRule), values)
+            connection.execute(sa.insert(KnownRule), self.rule_values())
         write = writing.writer(engine)
         for start in range(0, self.runs, CHUNK):
             rows: Rows = {table: [] for table in COLUMNS}
             for number in range(start, min(start + CHUNK, self.runs)):
-                self._add(rows, number, rules)
+                self.add(rows, number)
             write(rows)
 
-    def _add(self, rows: Rows, number: int, rules: Sequence[uuid.UUID]) -> None:
+    def rule_values(self) -> list[dict[str, Any]]:
+        """Return its rules, as they are inserted."""
+        return [self._rule(key, n) for n, key in enumerate(self._rule_ids)]
+
+    @cached_property
+    def _rule_ids(self) -> list[uuid.UUID]:
+        return [_id(self.until - PERIOD, 900 + n) for n in range(self.rules)]
+
+    def add(self, rows: Rows, number: int) -> None:
+        """Add a run, and all that belongs to it."""
+        rules = self._rule_ids
         chance = random.Random(number)  # noqa: S311 -- makes up a past, guards nothing
         at = self.until - PERIOD * (1 - number / self.runs)
         rare_rule, rare_place = number % 1000 == 7, number % 10_000 == 11  # noqa: PLR2004
@@ -109,11 +121,7 @@ class History:
             waits=number % 10 == 3,  # noqa: PLR2004
             issue=self.first_issue + chance.randrange(ISSUES),
             rule=rules[-1] if rare_rule else chance.choice(rules[:-1]),
-            place=(
-                self.destinations[-1]
-                if rare_place
-                else chance.choice(self.destinations[:-1])
-            ),
+            place=self._place(chance, is_rare=rare_place),
         )
         rows[Run].append(_run(past))
         if state in {RunState.SUCCEEDED, RunState.FAILED}:
@@ -124,6 +132,12 @@ class History:
         for position, (kind, detail) in enumerate(_events(past, chance)):
             row = (past.id(4 + position), past.tenant_id, kind, "jira", at, detail)
             rows[AuditEvent].append(row)
+
+    def _place(self, chance: random.Random, *, is_rare: bool) -> uuid.UUID | None:
+        if not self.destinations:
+            return None
+        most = self.destinations[:-1]
+        return self.destinations[-1] if is_rare else chance.choice(most)
 
     def _rule(self, key: uuid.UUID, number: int) -> dict[str, Any]:
         began = self.until - PERIOD
@@ -153,7 +167,7 @@ class _Past:
     waits: bool
     issue: int
     rule: uuid.UUID
-    place: uuid.UUID
+    place: uuid.UUID | None
 
     def id(self, position: int) -> uuid.UUID:
         """Return the id of one of its rows; the run's own is the first."""

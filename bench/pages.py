@@ -1,35 +1,34 @@
 """How long our server takes for each part of a page, with a month of a busy site.
 
-`python -m bench.pages --runs 1000000` prints for both databases the median, the 95th
-percentile and the slowest of each request, and the query plans behind them, which are
-kept in `bench/plans/`. Times are of the whole request inside the server: token,
+`python -m bench pages --runs 1000000` prints for both databases the median, the 95th
+percentile and the slowest of each request; the query plans behind them are kept in
+`bench/plans/`. Times are of the whole request inside the server: token,
 permission (which is remembered, as in life), queries, HTML.
 """
 
 import re
 import statistics
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import audit, destinations, figures
+from app import audit, destinations
 from app.destinations import Change, Definition, Signing
 from app.rules import KnownRule
 from app.runs import Run, RunState
 from app.runtime import Runtime
 from app.tenants import TenantIdentity
+from bench import databases, report
 from bench.history import History
-from bench.site import Site, installed
-from tests import services
+from bench.report import Section
+from bench.site import Site, count_up, installed
 
 PLANS = Path(__file__).parent / "plans"
 BAR_MS = 100
@@ -45,32 +44,45 @@ PLACES = 6
     default="both",
     help="On which database.",
 )
-def main(runs: int, rounds: int, database: str) -> None:
+def pages(runs: int, rounds: int, database: str) -> list[Section]:
     """Measure every part of our pages."""
-    names = ["sqlite", "postgresql"] if database == "both" else [database]
+    names = databases.NAMES if database == "both" else (database,)
+    found = []
     for name in names:
-        with _database(name) as url, installed(url) as site:
+        with (
+            databases.folder() as folder,
+            databases.empty(name, folder, "pages") as url,
+            installed(url) as site,
+        ):
             began = time.monotonic()
             _fill(site, runs)
-            click.echo(f"{name}: {runs} runs in {time.monotonic() - began:.0f} s")
+            filled = f"{runs:,} runs, filled in {time.monotonic() - began:.0f} s"
             parts = _parts(site)
             plans = _plans(site, parts)
-            _measure(site, parts, rounds)
+            section = _section(f"{name}, {filled}", _measure(site, parts, rounds))
             if runs >= 1_000_000:  # noqa: PLR2004 -- smaller tables have other plans
                 PLANS.mkdir(exist_ok=True)
                 Path(PLANS, f"{name}.txt").write_text(plans)
+        click.echo(report.text(section))
+        found.append(section)
+    return found
 
 
-@contextmanager
-def _database(name: str) -> Iterator[str]:
-    with ExitStack() as stack:
-        if name == "postgresql":
-            yield stack.enter_context(services.postgres_database())
-            return
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="countersign-bench-")
-        )
-        yield f"sqlite:///{folder}/bench.sqlite"
+def _section(what: str, took: Mapping[str, Sequence[float]]) -> Section:
+    rows: list[list[str]] = []
+    worst = 0.0
+    for name, found in took.items():
+        p95 = statistics.quantiles(found, n=20)[-1]
+        worst = max(worst, p95)
+        figures = statistics.median(found), p95, max(found)
+        mark = "" if p95 <= BAR_MS else f"over {BAR_MS}"
+        rows.append([name, *(f"{each:.1f}" for each in figures), mark])
+    return Section(
+        title=f"Pages of a busy site, {what}",
+        columns=["ms", "median", "p95", "slowest", ""],
+        rows=rows,
+        bars=[report.at_most(f"slowest page, p95, {what}", BAR_MS, worst, "ms")],
+    )
 
 
 def _fill(site: Site, runs: int) -> None:
@@ -100,8 +112,8 @@ def _fill(site: Site, runs: int) -> None:
         until=runtime.now(),
     ).write(engine)
     _forge(runtime, tenant_id)
-    _settle(engine)
-    _count_up(runtime, site)
+    databases.settle(engine.url.render_as_string(hide_password=False))
+    count_up(runtime, site)
 
 
 def _forge(runtime: Runtime, tenant_id: uuid.UUID) -> None:
@@ -117,27 +129,6 @@ def _forge(runtime: Runtime, tenant_id: uuid.UUID) -> None:
                 reason="bad-signature",
                 route="triggered.triggered",
             )
-
-
-def _settle(engine: sa.Engine) -> None:
-    """Let the database have done what it does by itself in a month."""
-    with closing(engine.raw_connection()) as pooled:
-        driver: Any = pooled.driver_connection
-        pooled.detach()  # outside of transactions, unlike all that the pool has
-        if engine.dialect.name == "postgresql":
-            driver.autocommit = True
-            driver.execute("VACUUM ANALYZE")
-        else:
-            driver.execute("ANALYZE")
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _count_up(runtime: Runtime, site: Site) -> None:
-    """Count the hours that are over, as workers do all the time."""
-    while True:
-        with runtime.sessions.begin() as session:
-            if not figures.count_up(session, site.tenant.id, now=runtime.now()):
-                return
 
 
 def _parts(site: Site) -> Mapping[str, str]:
@@ -191,19 +182,16 @@ def _newest(session: Session, state: RunState) -> object:
     return session.scalars(wanted.limit(1)).one()
 
 
-def _measure(site: Site, parts: Mapping[str, str], rounds: int) -> None:
+def _measure(
+    site: Site, parts: Mapping[str, str], rounds: int
+) -> dict[str, list[float]]:
     """Ask for everything in turn, so that no part has the caches for itself."""
     took: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(rounds):
         token = site.token()
         for name, path in parts.items():
             took[name].append(_ask(site, path, token))
-    click.echo(f"{'':34}{'median':>10}{'p95':>10}{'slowest':>10}   ms")
-    for name, found in took.items():
-        p95 = statistics.quantiles(found, n=20)[-1]
-        mark = "" if p95 <= BAR_MS else f"  over {BAR_MS}"
-        median, slowest = statistics.median(found), max(found)
-        click.echo(f"{name:34}{median:10.1f}{p95:10.1f}{slowest:10.1f}{mark}")
+    return took
 
 
 def _ask(site: Site, path: str, token: str) -> float:
@@ -257,7 +245,3 @@ def _plain(text: str) -> str:
     """Return it on one line, without what is different at every run."""
     text = re.sub(r"SELECT .*? FROM", "SELECT … FROM", " ".join(text.split()), count=1)
     return re.sub(r"\(cost=[^)]*\)|'[^']*'::\w+", "", text).rstrip()
-
-
-if __name__ == "__main__":
-    main()

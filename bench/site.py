@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from werkzeug.test import Client
 
+from app import figures
 from app.runtime import Runtime
 from app.settings import Settings
 from app.tenants import Tenant
@@ -92,3 +93,11 @@ def _settings(addon: str, jira: str, database_url: str, folder: Path) -> Setting
             "COUNTERSIGN_AP_JS_URL": f"{jira}/atlassian-connect/all.js",
         }
     )
+
+
+def count_up(runtime: Runtime, site: Site) -> None:
+    """Count the hours that are over, as workers do all the time."""
+    while True:
+        with runtime.sessions.begin() as session:
+            if not figures.count_up(session, site.tenant.id, now=runtime.now()):
+                return

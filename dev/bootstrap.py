@@ -115,12 +115,37 @@ def proxy() -> None:
         )
 
 
+def bench() -> None:
+    """Install what only `make bench` needs: other servers, and wrk, which calls them.
+
+    As root on Debian, wrk is installed, too.
+    """
+    stamp = VENV / ".stamp-bench"
+    decided = _digest(ROOT / "pyproject.toml", CONSTRAINTS)
+    if not _stamped(stamp, decided):
+        print("Installing other servers for the benchmarks (once) ...", flush=True)
+        pip = [str(VENV / "bin" / "python"), "-m", "pip"]
+        _quietly([*pip, "install", "-c", str(CONSTRAINTS), "--group", "bench"])
+        stamp.write_text(decided)
+    apt = shutil.which("apt-get")
+    if shutil.which("wrk") is None and apt is not None and os.geteuid() == 0:
+        print("Installing wrk for the benchmarks (once) ...", flush=True)
+        _quietly([apt, "update"])
+        _quietly([apt, "install", "--yes", "--no-install-recommends", "wrk"])
+    if shutil.which("wrk") is None:
+        raise SetupError(
+            "The benchmarks need wrk, which makes the calls, and it is not on the PATH."
+            "\nOn Debian: sudo apt-get install wrk"
+        )
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "python": python,
     "node": node,
     "forge": forge,
     "browser": browser,
     "proxy": proxy,
+    "bench": bench,
 }
 
 

@@ -20,8 +20,10 @@ from app.audit.reading import (
 from app.audit.recording import (
     UNPROVEN_LIMIT,
     Change,
+    Fact,
     prune_unproven,
     record,
+    record_all,
     record_left_out,
     record_unproven,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "Change",
     "Claims",
     "Event",
+    "Fact",
     "Group",
     "Kind",
     "Page",
@@ -52,6 +55,7 @@ __all__ = [
     "page",
     "prune_unproven",
     "record",
+    "record_all",
     "record_left_out",
     "record_unproven",
 ]

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.db import least_id
 from app.runs.tables import Attempt, Run, RunState, RunStep, StepState
 from app.tokens.checks import LEEWAY
 
@@ -122,7 +123,7 @@ def spent(session: Session, tenant_id: uuid.UUID, *, since: datetime) -> Spent:
     """Return what a tenant's calls came to since then: what its budget counts."""
     rows = session.execute(
         sa.select(Run.state, sa.func.count())
-        .where(Run.tenant_id == tenant_id, Run.received_at > since)
+        .where(Run.tenant_id == tenant_id, Run.id > least_id(since))
         .group_by(Run.state)
     )
     counts = {row[0]: row[1] for row in rows}

@@ -2,10 +2,12 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app import db
@@ -47,8 +49,26 @@ def record(session: Session, call: Call, *, now: datetime) -> uuid.UUID | None:
     Return None for a call that was recorded before: Jira's retry, or a replay. Two
     transitions in one second may carry identical tokens, so the body counts too.
     """
+    return db.insert_once(session, Run, _row(call, now=now))
+
+
+def record_all(
+    session: Session, calls: Sequence[Call], *, now: datetime
+) -> list[uuid.UUID | None]:
+    """Promise it for all of these at once; return what `record` would for each."""
+    if not calls:
+        return []
+    rows = [_row(call, now=now) for call in calls]
+    ids: list[uuid.UUID | None] = [row["id"] for row in rows]
+    if db.insert_all_once(session, Run, rows) < len(rows):
+        there = set(session.scalars(sa.select(Run.id).where(Run.id.in_(ids))))
+        return [each if each in there else None for each in ids]
+    return ids
+
+
+def _row(call: Call, *, now: datetime) -> dict[str, Any]:
     is_held = call.candidate_id is not None
-    run = {
+    return {
         "id": db.new_id(now),
         "tenant_id": call.tenant_id,
         "door": call.door,
@@ -67,4 +87,3 @@ def record(session: Session, call: Call, *, now: datetime) -> uuid.UUID | None:
         "token_hash": call.token_hash,
         "call_hash": call.call_hash,
     }
-    return db.insert_once(session, Run, run)

@@ -12,6 +12,9 @@ from typing import Any
 
 import jwt
 
+from app.crypto import Secret
+from app.tokens import compact
+
 LEEWAY = timedelta(seconds=30)
 """How far another's clock may be off: one number, for `iat`, `nbf` and `exp`."""
 
@@ -142,16 +145,15 @@ def read(text: str) -> Unverified:
         # Three parts, unpadded: what RFC 7515 calls compact, and nothing else.
         raise Refused(Reason.MALFORMED, "not three parts")
     try:
-        parts = jwt.decode_complete(text, options={"verify_signature": False})
-    except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
+        header, claims = compact.split(text)
+    except (ValueError, RecursionError) as error:
         # RecursionError: 8 kB of "[" is deep enough for the JSON parser.
-        raise Refused(Reason.MALFORMED, type(error).__name__) from error
-    header = parts["header"]
+        raise Refused(Reason.MALFORMED, "unreadable") from error
     return Unverified(
         text=text,
         algorithm=str(header.get("alg", "")),
         key_id=str(header.get("kid", "")),
-        claims=parts["payload"],
+        claims=claims,
     )
 
 
@@ -166,7 +168,10 @@ def pin_algorithm(token: Unverified, algorithm: str) -> None:
 
 
 def check_signature(token: Unverified, key: str | jwt.PyJWK, algorithm: str) -> bool:
-    """Say whether `key` signed the token. Times and claims are checked elsewhere."""
+    """Say whether the private half of `key` signed the token.
+
+    Times and claims are checked elsewhere.
+    """
     try:
         jwt.decode(
             token.text,
@@ -189,6 +194,21 @@ def check_signature(token: Unverified, key: str | jwt.PyJWK, algorithm: str) -> 
     except jwt.PyJWTError:
         return False
     return True
+
+
+def is_signed_with(token: Unverified, secret: Secret) -> bool:
+    """Say whether `secret` signed the token, by HS256 (RFC 7518, section 3.2).
+
+    One hash and one comparison in constant time: the door where Jira calls has no time
+    for more. PyJWT is asked in the tests whether it judges as we do.
+    """
+    key = secret.reveal().encode()
+    signed, _, signature = token.text.rpartition(".")
+    # Not `hmac.digest`: it lets go of the interpreter's lock for a few microseconds,
+    # and among other threads waits long to have it back.
+    made = compact.encode(hmac.new(key, signed.encode(), "sha256").digest())
+    # Attack: an empty key, which everybody has.
+    return bool(key) and hmac.compare_digest(made, signature)
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str:

@@ -93,7 +93,7 @@ def verify_context(
 def _signed_by(token: Unverified, secrets: Iterable[tuple[Secret, int]]) -> int:
     checks.pin_algorithm(token, "HS256")
     for secret, generation in secrets:
-        if checks.check_signature(token, secret.reveal(), "HS256"):
+        if checks.is_signed_with(token, secret):
             return generation
     raise Refused(Reason.BAD_SIGNATURE)
 

@@ -144,7 +144,7 @@ def verify_secret(
 
 def _signed_by(token: Unverified, secrets: Iterable[tuple[Secret, int]]) -> int:
     for secret, generation in secrets:
-        if checks.check_signature(token, secret.reveal(), SECRET_ALGORITHM):
+        if checks.is_signed_with(token, secret):
             return generation
     raise Refused(Reason.BAD_SIGNATURE)
 

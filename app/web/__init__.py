@@ -31,6 +31,7 @@ from app.web import (
 )
 from app.web.destinations import destinations_page
 from app.web.editor import conditions, editing, preview
+from app.web.express.lane import Lane
 from app.web.forge import answering, events
 from app.web.forge.guarding import event, forge_page
 from app.web.guards import Guard
@@ -155,4 +156,7 @@ def create_app(runtime: Runtime) -> Flask:
         headers.init_app(nowhere)
         mounted = DispatcherMiddleware(nowhere.wsgi_app, {prefix: flask.wsgi_app})
         flask.wsgi_app = mounted  # type: ignore[method-assign]
+    if runtime.settings.is_connect_open:
+        lane = Lane(flask, flask.wsgi_app)
+        flask.wsgi_app = lane  # type: ignore[method-assign]
     return flask

@@ -14,8 +14,13 @@ DEEP = 100
 
 def read_object() -> dict[str, Any]:
     """Return the request's JSON object; raise `BadRequestError` for anything else."""
+    return object_of(request.get_data())
+
+
+def object_of(octets: bytes) -> dict[str, Any]:
+    """Return a JSON object; raise `BadRequestError` for anything else."""
     try:
-        body = json.loads(request.get_data())
+        body = json.loads(octets)
     except (ValueError, RecursionError) as error:
         # UnicodeDecodeError is a ValueError; deep nesting ends in RecursionError.
         raise BadRequestError("the body is not JSON") from error

@@ -19,9 +19,11 @@ from app.under_way import UnderWay
 from app.web.limits import Limits
 from app.web.permissions import Permissions, Person
 from app.web.refusals import Refusals
+from app.web.remembered import Remembered
 from app.web.site_names import SiteNames
 from app.web.token_uses import TokenUses
 from app.web.trials import Trials
+from app.web.waking import Waker
 
 KEY = "countersign"
 
@@ -40,6 +42,8 @@ class Web:
     site_names: SiteNames
     token_uses: TokenUses
     trials: Trials
+    waker: Waker
+    remembered: Remembered = field(default_factory=Remembered)
     inventory: Inventory = field(default_factory=Inventory)
     """Which rules Jira has, for people who look; workers have their own."""
     downloads: UnderWay = field(default_factory=UnderWay)
@@ -97,6 +101,7 @@ def init_app(flask: Flask, runtime: Runtime) -> None:
         site_names=SiteNames(runtime),
         token_uses=TokenUses(),
         trials=Trials(),
+        waker=Waker(runtime.queue),
     )
 
 

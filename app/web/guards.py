@@ -1,13 +1,15 @@
 """Who may call: one guard for each kind of token, run before the view."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from flask import abort, current_app, g, request
 
-from app import listeners, tenants, tickets, vault
-from app.tenants import Door, State, Tenant
+from app import listeners, tenants, tickets
+from app.tenants import Door, State, Tenant, callers
+from app.tenants.callers import Known
 from app.tokens import checks, connect, target
 from app.tokens.checks import Reason, Refused, Unverified, Verified
 from app.under_way import BusyError
@@ -54,7 +56,7 @@ def signed_install() -> None:
     connect.precheck_install(
         token, audiences=settings.audiences, hashes=hashes, now=now
     )
-    with runtime().sessions.begin() as session:
+    with runtime().reading.begin() as session:
         known = tenants.find(session, token.issuer) is not None
     key = web().install_keys.get(key_id, for_tenant=known)
     g.verified = connect.verify_install(token, key)
@@ -148,7 +150,7 @@ def bearer_token() -> Unverified:
 class _Judged:
     """A token whose signature is good, and whose secret that is."""
 
-    tenant: Tenant
+    known: Known
     verified: Verified
     candidate_id: uuid.UUID | None = None
     """Of a secret that is still to be proven."""
@@ -166,13 +168,13 @@ def _judge_url_bound() -> _Judged:
 
 def _judge(token: Unverified, verify: _Verify) -> _Judged:
     """Judge a token by the tenant's secrets; by one that is offered only at last."""
-    tenant, secrets, offered = _tenant_of(token)
+    known = _known_of(token)
     try:
-        return _Judged(tenant=tenant, verified=verify(secrets))
+        return _Judged(known=known, verified=verify(known.secrets))
     except Refused as error:
-        if error.reason is not Reason.BAD_SIGNATURE or offered is None:
+        if error.reason is not Reason.BAD_SIGNATURE or known.offered is None:
             raise
-    candidate_id, secret = offered
+    candidate_id, secret = known.offered
     try:
         verified = verify([secret])
     except Refused as error:
@@ -181,7 +183,7 @@ def _judge(token: Unverified, verify: _Verify) -> _Judged:
         error.proven = False
         raise
     unproven = replace(verified, generation=None)
-    return _Judged(tenant=tenant, verified=unproven, candidate_id=candidate_id)
+    return _Judged(known=known, verified=unproven, candidate_id=candidate_id)
 
 
 def _refuse_unproven(judged: _Judged) -> None:
@@ -192,15 +194,16 @@ def _refuse_unproven(judged: _Judged) -> None:
     is nothing to put off: it is refused. A person opens it again a moment later.
     """
     if judged.candidate_id is not None:
-        raise Refused(Reason.SECRET_UNPROVEN, judged.tenant.base_url)
+        raise Refused(Reason.SECRET_UNPROVEN, judged.known.tenant.base_url)
 
 
 def _let_in(judged: _Judged) -> None:
+    g.known = judged.known
     g.caller = Caller(
-        tenant_id=judged.tenant.id,
+        tenant_id=judged.known.tenant.id,
         door=Door.CONNECT,
         verified=judged.verified,
-        origins=judged.tenant.origins,
+        origins=judged.known.tenant.origins,
         candidate_id=judged.candidate_id,
     )
 
@@ -233,23 +236,13 @@ def issue_id() -> str:
     return str(int(text))
 
 
-def _tenant_of(
-    token: Unverified,
-) -> tuple[Tenant, list[Opened], tuple[uuid.UUID, Opened] | None]:
-    """Return the tenant that the token claims to be from, and what would prove it.
-
-    At last the secret that a re-install offers, by its candidate's id, if one waits.
-    """
+def _known_of(token: Unverified) -> Known:
+    """Return the tenant that the token claims to be from, and what would prove it."""
     now, keyring = runtime().now(), runtime().keyring
-    with runtime().sessions.begin() as session:
-        tenant = tenants.get_calling(session, token.issuer)
-        # In this order: one that is proven between the two is among the second.
-        offered = tenants.candidates.opened(session, keyring, tenant, now=now)
-        secrets = vault.accepted(session, keyring, tenant.shared_secret, now=now)
-        found = (offered[0].id, offered[1]) if offered else None
-        session.expunge(tenant)
-    g.tenant_id = tenant.id
-    return tenant, secrets, found
+    with runtime().reading.begin() as session:
+        known = callers.get_known(session, keyring, token.issuer, now=now)
+    g.tenant_id = known.tenant.id
+    return known
 
 
 def _read_token(*, in_query: bool = True) -> Unverified:
@@ -277,10 +270,14 @@ def _request_hashes() -> frozenset[str]:
 
 
 def raw_target() -> str:
-    """Return the request target as the server received it, before any decoding.
+    """Return the request target as the server received it, before any decoding."""
+    return target_of(request.environ)
+
+
+def target_of(environ: Mapping[str, Any]) -> str:
+    """Return it from what the server says of the request.
 
     `REQUEST_URI` is waitress's name for it, `RAW_URI` gunicorn's; neither can be set
     by a header, whose names all begin with `HTTP_`.
     """
-    environ = request.environ
     return str(environ.get("REQUEST_URI") or environ.get("RAW_URI") or "")

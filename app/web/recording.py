@@ -1,8 +1,7 @@
 """Writes a verified call down, whichever door it came to, and wakes a worker."""
 
-import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,14 +9,11 @@ from flask import request
 from sqlalchemy.orm import Session
 
 from app import audit, runs, tenants
-from app.queue import QueueError
 from app.runs import Call
 from app.tenants.candidates import Fate
 from app.tokens.checks import Reason, Refused, Verified
 from app.web import left_out
 from app.web.context import runtime, web
-
-log = logging.getLogger(__name__)
 
 Once = Callable[[Session], bool]
 """Uses something up that is good once; says whether it still was."""
@@ -28,7 +24,7 @@ def record(
     verified: Verified,
     *,
     once: Once = lambda _: True,
-    **facts: audit.Value,
+    facts: Mapping[str, audit.Value],
 ) -> bool:
     """Promise to look into the call: the promise holds when this returns (rule T2).
 
@@ -39,7 +35,6 @@ def record(
     web().token_uses.refuse_worn(verified, now=now)
     with runtime().sessions.begin() as session:
         tenants.refuse_unless_active(session, call.tenant_id, call.door)
-        facts |= {} if call.candidate_id is None else {"unproven": True}
         call = _as_it_stands(session, call, now=now)
         run_id = runs.record(session, call, now=now) if once(session) else None
         is_held = call.candidate_id is not None
@@ -51,17 +46,27 @@ def record(
                 kind if run_id else "verification-duplicate",
                 actor="jira",
                 now=now,
-                route=str(request.endpoint),
-                run=str(run_id) if run_id else None,
-                age=int((now - verified.issued_at).total_seconds()),
-                issued_at=verified.issued_at.isoformat(),
-                expires_at=verified.expires_at.isoformat(),
+                **facts_of(verified, run_id, str(request.endpoint), now=now),
+                **({} if call.candidate_id is None else {"unproven": True}),
                 **facts,
             )
     if run_id:
         web().token_uses.note(verified.token_hash)
         wake()
     return run_id is not None
+
+
+def facts_of(
+    verified: Verified, run_id: uuid.UUID | None, route: str, *, now: datetime
+) -> dict[str, audit.Value]:
+    """Return what the history has of a call that was let in, whatever its door."""
+    return {
+        "route": route,
+        "run": str(run_id) if run_id else None,
+        "age": int((now - verified.issued_at).total_seconds()),
+        "issued_at": verified.issued_at.isoformat(),
+        "expires_at": verified.expires_at.isoformat(),
+    }
 
 
 def _is_told(call: Call, run_id: uuid.UUID | None, *, now: datetime) -> bool:
@@ -99,8 +104,4 @@ def _as_it_stands(session: Session, call: Call, *, now: datetime) -> Call:
 
 def wake() -> None:
     """Let a worker look at once for what is due."""
-    try:
-        runtime().queue.wake()
-    except QueueError as error:
-        # What is due is recorded, and workers sweep: it only starts a second later.
-        log.warning("queue: %s", error)
+    web().waker.ring()

@@ -1,21 +1,26 @@
 """Jira's call after a transition: verified, recorded, answered; nothing more here."""
 
+import functools
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, g, request
 from flask.typing import ResponseReturnValue
 
-from app import rules
+from app import audit, rules
 from app.runs import Call
 from app.tenants import Door
-from app.tokens.checks import is_storable
+from app.tokens.checks import Verified, is_storable
 from app.web import bodies, recording
-from app.web.context import caller
+from app.web.context import caller, runtime, web
 from app.web.errors import BadRequestError
 
 bp = Blueprint("triggered", __name__)
+
+_rule_hash = functools.lru_cache(maxsize=512)(rules.rule_hash)
+"""The same few rules come again and again, each at most 8 kB."""
 
 _ISSUE_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 _HINTS = (
@@ -34,28 +39,53 @@ def triggered() -> ResponseReturnValue:
     The body is not signed: it says only where to look (rule T1). A broken rule is
     recorded like any other and becomes a failed run that names what is wrong.
     """
-    body, verified = bodies.read_object(), caller().verified
-    config = _config(body)
-    call = Call(
-        door=Door.CONNECT,
+    verified = caller().verified
+    call = read_call(
+        request.get_data(),
         tenant_id=caller().tenant_id,
-        token_hash=verified.token_hash,
-        raw_body=request.get_data(),
-        issue_id=issue_id(body),
-        config=config[: rules.MAX_SIZE + 1],
-        rule_hash=rules.rule_hash(config),
-        unverified_hint=_hint(body),
-        webhook_id=_webhook_id(),
+        verified=verified,
+        webhook_id=request.headers.get("X-Atlassian-Webhook-Identifier", ""),
         candidate_id=caller().candidate_id,
     )
-    recording.record(
-        call,
-        verified,
-        qsh="matched",  # the guard lets nothing else in
-        subject=verified.account_id,
-        secret_generation=verified.generation,
-    )
+    recording.record(call, verified, facts=facts_of(verified))
+    if call.candidate_id is None:
+        web().remembered.keep(g.known, now=runtime().now())
     return "", 204
+
+
+def read_call(
+    octets: bytes,
+    *,
+    tenant_id: uuid.UUID,
+    verified: Verified,
+    webhook_id: str,
+    candidate_id: uuid.UUID | None = None,
+) -> Call:
+    """Return what Jira says of a transition; raise `BadRequestError` for nonsense."""
+    body = bodies.object_of(octets)
+    config = _config(body)
+    is_long = len(config) > rules.MAX_SIZE
+    return Call(
+        door=Door.CONNECT,
+        tenant_id=tenant_id,
+        token_hash=verified.token_hash,
+        raw_body=octets,
+        issue_id=issue_id(body),
+        config=config[: rules.MAX_SIZE + 1],
+        rule_hash=rules.rule_hash(config) if is_long else _rule_hash(config),
+        unverified_hint=_hint(body),
+        webhook_id=webhook_id[:200] or None,
+        candidate_id=candidate_id,
+    )
+
+
+def facts_of(verified: Verified) -> dict[str, audit.Value]:
+    """Return what the history has of this door's calls beside what all have."""
+    return {
+        "qsh": "matched",  # nothing else is let in
+        "subject": verified.account_id,
+        "secret_generation": verified.generation,
+    }
 
 
 def issue_id(body: Mapping[str, Any]) -> str:
@@ -93,7 +123,3 @@ def texts(hint: Mapping[str, object]) -> dict[str, str]:
     if not all(is_storable(value) for value in found.values()):
         raise BadRequestError("transition holds what cannot be stored")
     return found
-
-
-def _webhook_id() -> str | None:
-    return request.headers.get("X-Atlassian-Webhook-Identifier", "")[:200] or None

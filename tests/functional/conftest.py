@@ -44,7 +44,7 @@ ONE_DATABASE = frozenset(
     f"test_{name}.py"
     for name in (
         # who is let in, and what is answered to whom
-        *("authorisation", "doors_closed", "floods", "forge_pages", "fuzz"),
+        *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
         *("listening", "operating", "scanner", "security_txt", "server"),
         "token_families",
         # forms and pages, and what is said in them

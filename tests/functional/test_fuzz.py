@@ -341,6 +341,7 @@ def test_database_down_is_503(
         raise sa.exc.OperationalError("SELECT", {}, Exception("no route to host"))
 
     monkeypatch.setattr(runtime.sessions, "begin", away)
+    monkeypatch.setattr(runtime.reading, "begin", away)
     answers = [
         caller.send("POST", TRIGGERED, token=signed, body={}),
         caller.send("GET", "/readyz"),

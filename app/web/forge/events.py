@@ -66,7 +66,9 @@ def triggered_by_forge() -> ResponseReturnValue:
         unverified_hint=_hint(event),
         webhook_id=_execution(event),
     )
-    if recording.record(call, invocation.verified, once=once, endpoint="post-function"):
+    if recording.record(
+        call, invocation.verified, once=once, facts={"endpoint": "post-function"}
+    ):
         _renew_if_low(invocation)
     return DONE
 

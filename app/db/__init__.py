@@ -1,0 +1,34 @@
+"""Tables' common ground.
+
+`columns` has the base class and the types, `ids` our ids, `engines` how each database
+is opened, `sessions` how a transaction is begun.
+"""
+
+from app.db.columns import NAMING_CONVENTION, Base, UTCDateTime, printable
+from app.db.engines import BUSY_SECONDS, make_engine
+from app.db.ids import is_of, least_id, moment_of, new_id
+from app.db.sessions import (
+    in_transaction,
+    insert_all_once,
+    insert_once,
+    make_sessions,
+    reading,
+)
+
+__all__ = [
+    "BUSY_SECONDS",
+    "NAMING_CONVENTION",
+    "Base",
+    "UTCDateTime",
+    "in_transaction",
+    "insert_all_once",
+    "insert_once",
+    "is_of",
+    "least_id",
+    "make_engine",
+    "make_sessions",
+    "moment_of",
+    "new_id",
+    "printable",
+    "reading",
+]

@@ -1,0 +1,86 @@
+"""Transactions: who begins one counts, who only reads says so; rows that come once."""
+
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+
+from app.db.columns import Base
+from app.db.engines import make_engine, reading_engine
+
+
+class _Open(threading.local):
+    """How many transactions this thread has open."""
+
+    count = 0
+
+
+_open = _Open()
+
+
+def in_transaction() -> bool:
+    """Say whether this thread has a transaction open: then no network call may be."""
+    return _open.count > 0
+
+
+def make_sessions(database_url: str) -> sessionmaker[Session]:
+    """Return the factory; `with sessions.begin() as session:` is a transaction."""
+    return _counted(sessionmaker(make_engine(database_url)))
+
+
+def reading(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Return a factory of transactions that only read; the database refuses more.
+
+    On SQLite they wait for nobody and nobody waits for them.
+    """
+    return _counted(sessionmaker(reading_engine(sessions.kw["bind"])))
+
+
+def _counted(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    sa.event.listen(sessions, "after_transaction_create", _count_up)
+    sa.event.listen(sessions, "after_transaction_end", _count_down)
+    return sessions
+
+
+def insert_once(
+    session: Session, table: type[Base], values: Mapping[str, Any]
+) -> uuid.UUID | None:
+    """Insert a row; return its id, or None if one like it (by any unique key) exists.
+
+    One statement, so two at the same time cannot both believe they were first.
+    """
+    inserted: uuid.UUID | None = session.scalar(
+        _insert(session, table).values(dict(values)).returning(table.__table__.c.id)
+    )
+    return inserted
+
+
+def insert_all_once(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]
+) -> int:
+    """Insert rows that have the same columns, but none that `insert_once` would not.
+
+    Return how many there were: with their ids the caller finds out which.
+    """
+    # Not by the session itself: it would keep every row for what may still change.
+    return session.connection().execute(_insert(session, table), rows).rowcount
+
+
+def _insert(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(cast("sa.Table", table.__table__)).on_conflict_do_nothing()
+
+
+def _count_up(session: Session, transaction: SessionTransaction) -> None:
+    del session, transaction
+    _open.count += 1
+
+
+def _count_down(session: Session, transaction: SessionTransaction) -> None:
+    del session, transaction
+    _open.count -= 1

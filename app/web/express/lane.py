@@ -1,0 +1,171 @@
+"""Answers a transition's call that is plainly in order; hands on everything else."""
+
+import io
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, cast
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
+
+from app import audit, runs
+from app.audit import Fact
+from app.runs import Call
+from app.tenants import callers
+from app.tenants.callers import Proof
+from app.tokens import checks, connect, target
+from app.tokens.checks import Refused, Verified
+from app.web import guards, left_out, recording, triggered
+from app.web.context import KEY, Web
+from app.web.errors import BadRequestError
+from app.web.express.together import Together, UnwrittenError
+from app.web.headers import CLOSED, SAFE
+from app.web.server import MAX_BODY
+
+PATH = "/post-function/triggered"
+ROUTE = "triggered.triggered"
+"""What the long way is called; in the history both are the same."""
+
+HEADERS = list((SAFE | CLOSED).items())
+
+
+class _Let(NamedTuple):
+    """A call that was let in, as it will be written."""
+
+    name: str
+    call: Call
+    verified: Verified
+    proof: Proof
+
+
+@dataclass
+class Lane:
+    """The short way, before the long one. A WSGI application."""
+
+    flask: Flask
+    long_way: WSGIApplication
+    together: Together[_Let, bool] = field(init=False)
+    _target: str = field(init=False)
+    _hashes: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.together = Together(self._write)
+        self._target = self._web.runtime.settings.base_path + PATH
+        self._hashes = target.hashes("POST", PATH)
+
+    @property
+    def _web(self) -> Web:
+        return cast("Web", self.flask.extensions[KEY])
+
+    def __call__(
+        self, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """Record the call and answer, or have the long way do whatever is to be done.
+
+        Only this very target: with a query, a slash or an escape more it is not the one
+        that the hash was made of.
+        """
+        if (
+            environ["REQUEST_METHOD"] == "POST"
+            and guards.target_of(environ) == self._target
+            and self._is_recorded(environ)
+        ):
+            left_out.write(self._web, now=self._web.runtime.now())
+            start_response("204 NO CONTENT", HEADERS)
+            return ()
+        return self.long_way(environ, start_response)
+
+    def _is_recorded(self, environ: WSGIEnvironment) -> bool:
+        """Record it; False for anything but a new call, from whom we know, by now.
+
+        The long way judges from the beginning what is False here: nothing of what was
+        found out is handed on, least of all that something is wrong.
+        """
+        scheme, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.upper() != "JWT":
+            return False
+        body = _read_body(environ)
+        if body is None:
+            return False
+        try:
+            let = self._let_in(text.strip(), body, environ)
+            return let is not None and self.together.submit(let)
+        except (Refused, BadRequestError, UnwrittenError):
+            return False
+        except (DBAPIError, NoConnectionError):
+            return False
+
+    def _let_in(self, text: str, body: bytes, environ: WSGIEnvironment) -> _Let | None:
+        web = self._web
+        now = web.runtime.now()
+        token = checks.read(text)
+        name = token.issuer
+        known = web.remembered.find(name, now=now)
+        if known is None:
+            return None
+        verified = connect.verify_url_bound(
+            token, known.secrets, hashes=self._hashes, now=now
+        )
+        if verified.generation is None:
+            return None
+        web.token_uses.refuse_worn(verified, now=now)
+        call = triggered.read_call(
+            body,
+            tenant_id=known.tenant_id,
+            verified=verified,
+            webhook_id=environ.get("HTTP_X_ATLASSIAN_WEBHOOK_IDENTIFIER", ""),
+        )
+        return _Let(name, call, verified, known.proofs[verified.generation])
+
+    def _write(self, many: Sequence[_Let]) -> Sequence[bool]:
+        """Record those that still may call; say of each whether it is recorded now.
+
+        It is not if somebody may call no more, or if the call was recorded before.
+        """
+        web = self._web
+        now = web.runtime.now()
+        with web.runtime.sessions.begin() as session:
+            proofs = [each.proof for each in many]
+            still = callers.still_callers(session, proofs, now=now)
+            good = [each for each in many if each.proof in still]
+            ids = runs.record_all(session, [each.call for each in good], now=now)
+            new = [pair for pair in zip(good, ids, strict=True) if pair[1]]
+            facts = [_fact(let, run_id, now=now) for let, run_id in new]
+            audit.record_all(session, facts, now=now)
+        for each in many:
+            if each.proof not in still:
+                web.remembered.forget(each.name)
+        for let, _ in new:
+            web.token_uses.note(let.verified.token_hash)
+        if new:
+            web.waker.ring()
+        recorded = {id(let) for let, _ in new}
+        return [id(each) in recorded for each in many]
+
+
+def _fact(let: _Let, run_id: uuid.UUID | None, *, now: datetime) -> Fact:
+    common = recording.facts_of(let.verified, run_id, ROUTE, now=now)
+    return Fact(
+        tenant_id=let.call.tenant_id,
+        kind="verification-accepted",
+        actor="jira",
+        detail=common | triggered.facts_of(let.verified),
+    )
+
+
+def _read_body(environ: WSGIEnvironment) -> bytes | None:
+    """Return the body, and leave it for who reads it next; None if it is unusual."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if not (length.isascii() and length.isdigit()) or environ.get(
+        "HTTP_TRANSFER_ENCODING"
+    ):
+        return None
+    if int(length[:9]) > MAX_BODY:
+        return None
+    body: bytes = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
