@@ -34,7 +34,7 @@ QUIET_SECONDS = 90.0
 """How long all that was begun may take to its end; then a run counts as lost."""
 
 LOOK_SECONDS = 0.25
-"""Between two looks whether it is quiet: each takes the database for itself."""
+"""Between two looks whether it is quiet."""
 
 DEMO, OPS = "10000", "10001"
 COMMENT = {"do": "add-comment", "body": "By {{ run.id }}"}
@@ -112,7 +112,7 @@ class Stage:
         if self.site.jira.deliveries.pending():
             return False
         try:
-            return not judging.open_runs(self.sessions)
+            return not judging.open_runs(db.reading(self.sessions))
         except sa.exc.DBAPIError:
             return False
 
