@@ -45,7 +45,7 @@ from app.runs.listing import (
 from app.runs.of_issue import find_of_issue, of_issue
 from app.runs.pruning import forget_exchanges, forget_message, prune
 from app.runs.reading import Relative, WholeRun, get
-from app.runs.record import Call, record, record_all
+from app.runs.record import AHEAD, Call, record, record_all
 from app.runs.replaying import (
     REPLAYABLE,
     NotReplayableError,
@@ -94,6 +94,7 @@ from app.runs.waiting import (
 )
 
 __all__ = [
+    "AHEAD",
     "CANDIDATES",
     "MAX_DEPTH",
     "REPLAYABLE",

@@ -18,10 +18,6 @@ from app.tokens import compact
 LEEWAY = timedelta(seconds=30)
 """How far another's clock may be off: one number, for `iat`, `nbf` and `exp`."""
 
-AHEAD = LEEWAY + timedelta(seconds=1)
-"""How much later than our clock a thing may have happened that a token tells of which
-we let in: its `iat` is in whole seconds, the moment of the thing is not."""
-
 MAX_LIFETIME = timedelta(hours=1)
 """The longest `exp - iat` that we accept from Jira."""
 

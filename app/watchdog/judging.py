@@ -9,9 +9,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.runs import Run, RunState
+from app.runs import AHEAD, Run, RunState
 from app.tenants import Door
-from app.tokens.checks import AHEAD
 from app.watchdog.gates import Gate
 from app.watchdog.held import Held
 

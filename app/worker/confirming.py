@@ -7,9 +7,8 @@ from typing import Any
 
 from app.jira import CREATED, Issue, Jira, JiraError, StatusChange, instant
 from app.rules.inventory import Entry, Inventory
-from app.runs import Claim, Why
+from app.runs import AHEAD, Claim, Why
 from app.steps.base import RUN_PROPERTY
-from app.tokens.checks import AHEAD
 
 OLDEST = timedelta(hours=1)
 """A change older than this at receipt is not what the call is about."""
