@@ -47,17 +47,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TALLY] = Tally()
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(10**6)
     # Who ends the suite ends all that it started: by either signal, as by Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
-        first = metafunc.config.getoption("seed")
-        if first is None:
-            first = metafunc.config.option.seed = secrets.randbelow(10**6)
-        rounds = metafunc.config.getoption("rounds")
-        metafunc.parametrize("seed", range(first, first + rounds), scope="session")
+        metafunc.parametrize("seed", _seeds(metafunc.config), scope="session")
+
+
+def _seeds(config: pytest.Config) -> range:
+    first = config.getoption("seed")
+    return range(first, first + config.getoption("rounds"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,8 +74,8 @@ def _round(item: pytest.Item) -> int:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    del config
-    return "faults: a failure says the seed of its round; `--seed N -k NAME` plays it"
+    seeds = ", ".join(map(str, _seeds(config)))
+    return f"faults: seeds {seeds}; `--seed N -k NAME` plays one again"
 
 
 def pytest_terminal_summary(

@@ -33,6 +33,7 @@ LOAD_SECONDS = 5.0
 QUIET_SECONDS = 90.0
 """How long all that was begun may take to its end; then a run counts as lost."""
 
+LATENCY = 0.1
 LOOK_SECONDS = 0.25
 """Between two looks whether it is quiet."""
 
@@ -166,6 +167,14 @@ class Stage:
                 "inputs": {"issue": "{{ issue.key }}"},
             }
 
+    def slow_down(self, most: float) -> None:
+        """Let each call to Jira or a receiver take up to so many seconds.
+
+        Then there are always some that harm meets on their way.
+        """
+        choice = random.Random(self.random.random())
+        self.site.record.latency = lambda: choice.uniform(0, most)
+
     def warm_up(self) -> None:
         """Let one issue go round undisturbed: then every key and rule is known."""
         key = next(iter(self.load.places))
@@ -203,6 +212,7 @@ def opened(setting: Setting) -> Iterator[Stage]:
             wait_until(lambda: is_ready(stage), or_say=stage.tails)
             stage.install()
             stage.warm_up()
+            stage.slow_down(LATENCY)
             yield stage
 
 

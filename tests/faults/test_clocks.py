@@ -95,11 +95,7 @@ def test_wrong_clocks_within_the_leeway_cost_nothing(
 
 
 def test_jumping_clocks_lose_and_double_nothing(
-    play: Play,
-    postgresql: str,
-    rng: random.Random,
-    watches: Watches,
-    conclude: Conclude,
+    play: Play, postgresql: str, watches: Watches, conclude: Conclude
 ) -> None:
     """What a clock is too wrong for is refused or fails, and can be seen to.
 
@@ -107,8 +103,7 @@ def test_jumping_clocks_lose_and_double_nothing(
     """
     unusual = {"env_of": watches.of, "workers": 2, "rounds": 1}
     with play(database=postgresql, **unusual) as stage:
-        slowness = random.Random(rng.random())
-        stage.site.record.latency = lambda: slowness.uniform(0, SLOWEST)
+        stage.slow_down(SLOWEST)
         with stage.under_load() as times:
             for _ in times.naps(0.2, 1.0):
                 who = stage.random.choice(list(watches.ahead))
