@@ -57,6 +57,8 @@ class Judging:
     runs: list[Run]
     steps: list[RunStep]
     allowed: frozenset[RunState] = ACCOUNTED
+    in_order: bool = True
+    """Whether deliveries have to keep the order of their calls."""
     of_run: dict[Any, list[RunStep]] = field(default_factory=lambda: defaultdict(list))
 
     def judge(self) -> Verdict:
@@ -78,7 +80,7 @@ class Judging:
             why=why,
             lost=[*self._lost_calls(), *self._lost_effects()],
             doubled=[*self._doubled_calls(), *self._doubled_effects()],
-            disordered=[*self._disordered()],
+            disordered=[*self._disordered()] if self.in_order else [],
             odd=[
                 f"run {run.id} is {run.state}: {run.why} {run.message}"
                 for run in self.runs

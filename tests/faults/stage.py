@@ -94,11 +94,14 @@ class Stage:
             yield Times(random=self.random, until=until)
             time.sleep(max(0.0, until - time.monotonic()))
 
-    def judge(self, allowed: frozenset[RunState] = ACCOUNTED) -> Verdict:
+    def judge(
+        self, allowed: frozenset[RunState] = ACCOUNTED, *, in_order: bool = True
+    ) -> Verdict:
         """Wait until all is quiet, and say what came of it."""
         with contextlib.suppress(ProcessError):
             self.settle(QUIET_SECONDS)
-        return judging.read(self.sessions, self.site, allowed=allowed).judge()
+        how = {"allowed": allowed, "in_order": in_order}
+        return judging.read(self.sessions, self.site, **how).judge()
 
     def settle(self, seconds: float = QUIET_SECONDS) -> None:
         """Wait until it is quiet; raise `ProcessError` if it does not become so."""
