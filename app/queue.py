@@ -7,6 +7,7 @@ through it but "there is work".
 
 import contextlib
 import logging
+import signal
 import sqlite3
 import threading
 import uuid
@@ -71,10 +72,7 @@ class Queue:
 
     @contextlib.contextmanager
     def consuming(self, handler: Callable[[], None], *, threads: int) -> Iterator[None]:
-        """Call `handler` for every wake-up, in `threads` threads, inside the block.
-
-        Huey takes over the process's signals at the start: set your own inside.
-        """
+        """Call `handler` for every wake-up, in `threads` threads, inside the block."""
         self._handler = handler
         consumer = self._reading.create_consumer(
             workers=threads,
@@ -83,7 +81,11 @@ class Queue:
             periodic=False,
             shutdown_timeout=STOP_SECONDS,
         )
+        # Huey takes the process's signals for itself; they are its caller's.
+        signals = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
         consumer.start()
+        for number, theirs in signals.items():
+            signal.signal(number, theirs)
         try:
             yield
         finally:

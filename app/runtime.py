@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app import db
 from app.crypto import Keyring
 from app.http import Egress, Exempt, Mail, Network, RealHttp, RealMail
+from app.patience import Patience
 from app.queue import Queue
 from app.settings import PLAIN_HTTP, Settings
 
@@ -66,13 +67,17 @@ class Runtime:
         return db.reading(self.sessions)
 
     @classmethod
-    def build(cls, settings: Settings) -> Self:
-        """Wire the real parts; tests pass their own `http` and `now`."""
+    def build(cls, settings: Settings, patience: Patience | None = None) -> Self:
+        """Wire the real parts; tests pass their own `http` and `now`.
+
+        `patience` is a worker's unless something else is said.
+        """
         egress, in_transaction = egress_of(settings), db.in_transaction
+        patience = patience or Patience.of_work(settings)
         name = urlsplit(settings.base_url).hostname or ""
         return cls(
             settings=settings,
-            sessions=db.make_sessions(settings.database_url),
+            sessions=db.make_sessions(settings.database_url, patience),
             keyring=Keyring.from_base64(settings.sealing_keys),
             http=RealHttp(in_transaction=in_transaction, egress=egress),
             mail=RealMail(in_transaction=in_transaction, egress=egress, name=name),

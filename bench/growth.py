@@ -124,9 +124,10 @@ def growth(
             large = stack.enter_context(_grown(name, folder, many))
             for number in range(rounds + 1):
                 for each in (small, large):
-                    each.measure(times if number else 5)
+                    each.measure(times if number else 2 * CALLERS)
                     if not number:
-                        each.took.clear()  # caches and connections
+                        # Caches and connections; and every caller is known by now.
+                        each.took.clear()
             found.append(_section(name, small, large))
         click.echo(report.text(found[-1]))
     return found
@@ -135,9 +136,10 @@ def growth(
 def _section(name: str, small: Grown, large: Grown) -> Section:
     rows: list[list[str]] = []
     bars: list[Bar] = []
+    figures: dict[str, list[float]] = {}
     for what in small.took:
         before, after = (statistics.median(e.took[what]) for e in (small, large))
-        ratio = after / before
+        ratio, figures[what] = after / before, [before, after]
         rows.append([what, f"{before:.2f}", f"{after:.2f}", f"{ratio:.2f} x"])
         bars.append(report.at_most(f"{what}, {name}, as others come", BAR, ratio, "x"))
     return Section(
@@ -146,6 +148,7 @@ def _section(name: str, small: Grown, large: Grown) -> Section:
         rows=rows,
         notes=[NOTE],
         bars=bars,
+        figures=figures,
     )
 
 

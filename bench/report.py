@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
+QUIET = 1.0
+"""Processes that may want to run before we begin."""
+
 MARKDOWN, JSON = "RESULTS.md", "results.json"
 
 
@@ -102,6 +105,9 @@ def _markdown(
     yield ""
     yield "Written by `make bench`; do not edit. The same in numbers: `results.json`."
     yield f"The whole run took {seconds / 60:.0f} minutes."
+    if float(machine["load before"]) > QUIET:
+        yield ""
+        yield "**The machine had other work: these figures say nothing.**"
     yield from ["", "## The machine", ""]
     yield from _table(("what", "value"), list(machine.items()))
     yield from ["", "## What was to be reached", ""]

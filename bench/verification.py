@@ -1,22 +1,27 @@
 """`make bench ARGS=verification`: what one verification costs, by part, in process."""
 
+import itertools
 import statistics
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import click
 import sqlalchemy as sa
 from werkzeug.test import Client
 
-from app import audit, runs, tenants, vault
+from app import audit, runs, vault
+from app.audit import Fact
 from app.rules import rule_hash
 from app.runs import Call
 from app.runtime import Runtime
-from app.tenants import Door
+from app.tenants import Door, callers
+from app.tenants.callers import Known
 from app.tokens import checks, connect, target
 from app.vault import SecretVersion
 from app.web import create_app
+from app.web.express.lane import Lane
 from bench import databases, report
 from bench.hooks import calls, contestants
 from bench.installation import installed
@@ -25,6 +30,12 @@ from bench.serving import apps
 
 BATCHES = 15
 """Whose median counts."""
+
+TOGETHER = 16
+"""Calls of one transaction, as they come when many come."""
+
+TOKENS = 100
+"""Taken in turn: one that brings a thousand calls is suspicious."""
 
 LEAST_SECONDS = 0.02
 """Of one batch."""
@@ -119,57 +130,76 @@ def _stored(runtime: Runtime) -> Parts:
     """Return what asks the database, each in a transaction of its own."""
     numbers = _numbers()
 
-    def read() -> object:
-        now, keyring = runtime.now(), runtime.keyring
-        with runtime.sessions.begin() as session:
-            tenant = tenants.get_calling(session, calls.client_key(0))
-            tenants.candidates.opened(session, keyring, tenant, now=now)
-            return vault.accepted(session, keyring, tenant.shared_secret, now=now)
+    def read() -> Known:
+        now, name = runtime.now(), calls.client_key(0)
+        with runtime.reading.begin() as session:
+            return callers.get_known(session, runtime.keyring, name, now=now)
 
-    with runtime.sessions.begin() as session:
-        tenant_id = tenants.get_calling(session, calls.client_key(0)).id
+    known = read()
+    proof = known.proof(known.secrets[0].generation)
 
-    def record() -> object:
-        number, now = next(numbers), runtime.now()
-        call = Call(
-            door=Door.CONNECT,
-            tenant_id=tenant_id,
-            token_hash=number,
-            raw_body=number.encode(),
-            issue_id=number,
-            config=calls.RULE,
-            rule_hash="measured",
-            unverified_hint={"transitionId": "11"},
-            webhook_id=number,
-        )
+    def record(count: int = 1) -> object:
+        now, many = runtime.now(), [next(numbers) for _ in range(count)]
         with runtime.sessions.begin() as session:
-            run_id = runs.record(session, call, now=now)
-            kind, facts = "verification-accepted", {"run": str(run_id)}
-            audit.record(session, tenant_id, kind, actor="jira", now=now, **facts)
-        return run_id
+            callers.still_callers(session, [proof], now=now)
+            made = [_call(known.tenant.id, number) for number in many]
+            runs.record_all(session, made, now=now)
+            facts = [_fact(known.tenant.id, number) for number in many]
+            audit.record_all(session, facts, now=now)
+        return many
 
     return {
-        "database: tenant and secrets": read,
-        "database: run and event, committed": record,
-        "wake a worker": runtime.queue.wake,
+        "database: tenant and secrets, once in five minutes": read,
+        "database: still so, run and event, committed": record,
+        f"the same for {TOGETHER} calls at once": lambda: record(TOGETHER),
+        "wake a worker, beside the calls": runtime.queue.wake,
     }
+
+
+def _call(tenant_id: uuid.UUID, number: str) -> Call:
+    return Call(
+        door=Door.CONNECT,
+        tenant_id=tenant_id,
+        token_hash=number,
+        raw_body=number.encode(),
+        issue_id=number,
+        config=calls.RULE,
+        rule_hash="measured",
+        unverified_hint={"transitionId": "11"},
+        webhook_id=number,
+    )
+
+
+def _fact(tenant_id: uuid.UUID, number: str) -> Fact:
+    return Fact(
+        tenant_id=tenant_id,
+        kind="verification-accepted",
+        actor="jira",
+        detail={"run": number, "route": "triggered.triggered", "age": 1},
+    )
 
 
 def _whole(runtime: Runtime) -> Parts:
     """Return whole requests, without a server and the network."""
     numbers, written = _numbers(calls.FIRST * 2), calls.body()
-    product, empty = Client(create_app(runtime)), Client(apps.empty(runtime))
-    headers = {"Authorization": f"JWT {_token(runtime)}"}
+    made = calls.made(contestants.OURS, now=runtime.now(), sites=[0] * TOKENS)
+    tokens = itertools.cycle(list(made))
+    product = create_app(runtime)
+    long_way = cast("Lane", product.wsgi_app).long_way
 
     def call(client: Client, path: str) -> object:
         body = written.replace(calls.NUMBER.encode(), next(numbers).encode())
+        headers = {"Authorization": f"JWT {next(tokens)}"}
         answer: Any = client.post(path, data=body, headers=headers)
         if answer.status_code != NO_CONTENT:
             raise click.ClickException(f"{path}: {answer.status_code}")
         return answer
 
+    short, long_ = Client(product), Client(long_way)
+    empty = Client(apps.empty(runtime))
     return {
-        "whole call, without a server": lambda: call(product, contestants.OURS),
+        "whole call, without a server": lambda: call(short, contestants.OURS),
+        "whole call by the long way": lambda: call(long_, contestants.OURS),
         "empty view, without a server": lambda: call(empty, apps.TARGET),
     }
 

@@ -25,6 +25,9 @@ class Change:
 
 _insert = sa.insert(cast("sa.Table", AuditEvent.__table__))
 
+_PROBE = "probe"
+"""No kind of event: nothing happened."""
+
 UNPROVEN_LIMIT = 10_000
 """Refusals that nobody's signature proves, kept for the operator; older ones go."""
 
@@ -124,6 +127,29 @@ def record_left_out(
             actor="countersign",
             happened_at=now,
             detail=canonical(detail),
+        )
+    )
+
+
+def put_probe(session: Session, probe: str, *, now: datetime) -> None:
+    """Write something that means nothing, to see whether it can be written."""
+    session.add(
+        AuditEvent(
+            id=new_id(now),
+            tenant_id=None,
+            kind=_PROBE,
+            actor="countersign",
+            happened_at=now,
+            detail=probe,
+        )
+    )
+
+
+def drop_probes(session: Session) -> None:
+    """Delete such rows, those too that a process left that was killed."""
+    session.execute(
+        sa.delete(AuditEvent).where(
+            AuditEvent.tenant_id.is_(None), AuditEvent.kind == _PROBE
         )
     )
 

@@ -11,7 +11,7 @@ from app.checkpoints.amending import amending
 from app.checkpoints.anchoring import Glance, glance
 from app.checkpoints.chain import Chain, LostKeyError, lock
 from app.checkpoints.findings import Finding
-from app.checkpoints.pruning import prune
+from app.checkpoints.pruning import count_old, prune
 from app.checkpoints.report import Report
 from app.checkpoints.sealing import seal, waiting
 from app.checkpoints.tables import AmendmentRow, Checkpoint, CheckpointKey
@@ -30,6 +30,7 @@ __all__ = [
     "Telling",
     "Walk",
     "amending",
+    "count_old",
     "glance",
     "lock",
     "prune",

@@ -79,6 +79,19 @@ def prune(
     return len(old.events) + old.ranges
 
 
+def count_old(session: Session, tenant_id: uuid.UUID, *, before: datetime) -> int:
+    """Count the events that happened before and are under a checkpoint.
+
+    Of the last range some may stay, until its youngest is old enough.
+    """
+    old = sa.select(sa.func.count(AuditEvent.id)).where(
+        AuditEvent.tenant_id == tenant_id,
+        AuditEvent.id < least_id(before),
+        AuditEvent.checkpoint_id.is_not(None),
+    )
+    return session.scalar(old) or 0
+
+
 def _old(session: Session, chain: Chain, before: datetime, limit: int) -> _Old:
     through = chain.newest.pruned_through if chain.newest else 0
     rows = session.execute(

@@ -1,5 +1,7 @@
 """`countersign db`: the schema, forward and back."""
 
+from functools import partial
+
 import click
 from alembic import command
 from alembic.script import ScriptDirectory
@@ -19,7 +21,7 @@ def upgrade(revision: str) -> None:
     """Bring the database to a revision; the newest one by default."""
     config = migrating.config()
     try:
-        command.upgrade(config, revision)
+        migrating.repeat(partial(command.upgrade, config, revision), say=click.echo)
     except CommandError as error:
         raise click.ClickException(str(error)) from error
     newest = ScriptDirectory.from_config(config).get_current_head()
@@ -35,8 +37,9 @@ def downgrade(revision: str) -> None:
 
     It loses what the older one has no place for: docs/operate.md says what that is.
     """
+    downgrade_to = partial(command.downgrade, migrating.config(), revision)
     try:
-        command.downgrade(migrating.config(), revision)
+        migrating.repeat(downgrade_to, say=click.echo)
     except CommandError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"the database is at revision {revision}")

@@ -1,7 +1,10 @@
 """What the environment says: the one place that reads it."""
 
+import contextlib
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 
 import click
 
@@ -15,6 +18,36 @@ def settings() -> Settings:
     except SettingsError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
+
+
+_TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
+"""The folder in which processes count together; prometheus_client's own name for it."""
+
+
+@contextlib.contextmanager
+def counting_together() -> Iterator[None]:
+    """Let this process and those that it starts count together, for `/metrics`.
+
+    Call it before `app.metrics` is imported. Whoever started us may have done so.
+    """
+    if os.environ.get(_TOGETHER):  # noqa: TID251 -- prometheus_client reads it, too
+        yield
+        return
+    try:
+        made = tempfile.TemporaryDirectory(
+            prefix="countersign-metrics-", ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        # Nothing may be written here: no reason not to serve.
+        click.echo(f"processes do not count together: {error}", err=True)
+        yield
+        return
+    with made as folder:
+        os.environ[_TOGETHER] = folder  # noqa: TID251 -- handed on
+        try:
+            yield
+        finally:
+            del os.environ[_TOGETHER]  # noqa: TID251 -- as above
 
 
 def extended(**more: str) -> dict[str, str]:

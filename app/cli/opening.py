@@ -6,9 +6,9 @@ import uuid
 import click
 from sqlalchemy.orm import Session
 
-from app.cli import environment
-from app.cli.lines import OneLine, Sparing
-from app.queue import TroubleFilter
+from app.cli import environment, lines
+from app.cli.lines import Names
+from app.patience import Patience
 from app.runtime import Runtime
 from app.settings import Settings
 from app.tenants import Tenant
@@ -16,18 +16,22 @@ from app.tenants import Tenant
 log = logging.getLogger(__name__)
 
 
-def runtime(chosen: Settings | None = None) -> Runtime:
-    """Build all that the product needs, and let it log to standard error."""
+def runtime(
+    chosen: Settings | None = None, *, serves: bool = False, names: Names = dict
+) -> Runtime:
+    """Build all that the product needs, and let it log to standard error.
+
+    What `serves` others waits less long for the database than what works for itself.
+    `names` says what a line of the log is about, beside what is bound.
+    """
     chosen = chosen or environment.settings()
-    handler = logging.StreamHandler()
-    handler.addFilter(TroubleFilter())
-    handler.addFilter(Sparing())
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler = lines.handler(chosen.log_form, names)
     logging.basicConfig(handlers=[handler], level=chosen.log_level)
     logging.getLogger("huey").setLevel(logging.WARNING)
     for caution in chosen.cautions:
         log.warning("%s", caution)
-    built = Runtime.build(chosen)
+    patience = Patience.of_web(chosen) if serves else Patience.of_work(chosen)
+    built = Runtime.build(chosen, patience)
     if (context := click.get_current_context(silent=True)) is not None:
         context.call_on_close(built.sessions.kw["bind"].dispose)
     return built

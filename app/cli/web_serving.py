@@ -1,27 +1,30 @@
 """The web server, until it is stopped."""
 
-import signal
-from types import FrameType
+import threading
 
 from app.cli import opening
-from app.web import create_app, left_out, server
+from app.cli.signals import stopping
+from app.web import create_app, draining, left_out, measuring, server
 from app.web.context import KEY
 
 
 def serve() -> None:
     """Answer calls and pages; end what is in hand when told to stop."""
-    runtime = opening.runtime()
+    runtime = opening.runtime(serves=True, names=measuring.ids)
     flask = create_app(runtime)
-    settings = runtime.settings
-    serving = server.create(flask, listen=settings.listen, threads=settings.web_threads)
-
-    def close(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        flask.extensions[KEY].draining.set()
-        # Waitress ends its loop on this and lets its threads finish what they have.
-        raise SystemExit
-
-    signal.signal(signal.SIGTERM, close)
-    signal.signal(signal.SIGINT, close)
-    serving.run()
-    left_out.write(flask.extensions[KEY])
+    settings, web = runtime.settings, flask.extensions[KEY]
+    serving = server.create(
+        flask,
+        listen=settings.listen,
+        threads=settings.web_threads,
+        draining=web.draining,
+    )
+    hurry = threading.Event()
+    with stopping(web.draining, hurry=hurry.set):
+        draining.run(
+            serving,
+            stop=web.draining,
+            hurry=hurry,
+            drain_seconds=settings.drain_seconds,
+        )
+        left_out.write(web)

@@ -1,6 +1,6 @@
 """Connections to the two databases, each made as strict as it can be."""
 
-import contextlib
+import itertools
 import sqlite3
 import time
 from typing import Any
@@ -8,38 +8,45 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from app.patience import Patience
+
 BUSY_SECONDS = 10
 """How long SQLite waits for another writer before it gives up."""
 
-_LOOKS = (0.0002,) * 100 + (0.001,) * ((BUSY_SECONDS - 1) * 1000)
-"""Seconds between looks whether the other writer has finished. The last second of the
-wait is SQLite's own."""
+_SHORT, _LOOKS = 0.0002, 100
+_LONG = 0.001
+"""Seconds between looks whether the other writer has finished: at first, and then."""
 
 _READS = "countersign_reads"
 """The execution option of a connection whose transactions only read."""
 
 
-def make_engine(database_url: str) -> sa.Engine:
+def make_engine(database_url: str, patience: Patience | None = None) -> sa.Engine:
     """Return the engine, with SQLite made as strict as it can be."""
+    patience = patience or Patience(lock=BUSY_SECONDS)
     # `hide_parameters`: an error's text ends in logs, and rules are in the parameters.
     engine = sa.create_engine(
         database_url,
         hide_parameters=True,
         pool_pre_ping=True,
         max_overflow=-1,  # the threads that use it are limited already
+        connect_args=patience.connect_args(sa.make_url(database_url)),
     )
     if engine.dialect.name == "sqlite":
-        _prepare_sqlite(engine)
+        _prepare_sqlite(engine, patience.lock)
     else:
         _prepare_postgresql(engine)
+    patience.limit(engine)
     return engine
 
 
 def reading_engine(engine: sa.Engine) -> sa.Engine:
-    """Return the same engine for transactions that only read."""
-    if engine.dialect.name == "postgresql":
-        return engine.execution_options(postgresql_readonly=True)
+    """Return the same engine, and its connections, for what only reads."""
     return engine.execution_options(**{_READS: True})
+
+
+def _only_reads(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get(_READS))
 
 
 def _prepare_postgresql(engine: sa.Engine) -> None:
@@ -60,8 +67,17 @@ def _prepare_postgresql(engine: sa.Engine) -> None:
         cursor.close()
         connection.autocommit = False
 
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        driver: Any = connection.connection.driver_connection
+        # Part of the BEGIN, which goes with the first statement. None, not False: the
+        # server itself may only read, and says so.
+        wanted = True if _only_reads(connection) else None
+        if driver.read_only is not wanted:
+            driver.read_only = wanted
 
-def _prepare_sqlite(engine: sa.Engine) -> None:
+
+def _prepare_sqlite(engine: sa.Engine, lock_seconds: int) -> None:
     """Make SQLite durable (an answer means "recorded") and its writers take turns.
 
     Its own way to wait for another writer is to sleep, for ever longer, while others
@@ -76,7 +92,6 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         # end in "database is locked" at once. We say BEGIN IMMEDIATE ourselves.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -85,25 +100,34 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        if connection.get_execution_options().get(_READS):
-            driver.execute("PRAGMA query_only = 1")
+        if _only_reads(connection):
+            # From its first SELECT on it sees what was there then; it waits for nobody.
             connection.exec_driver_sql("BEGIN")
             return
-        driver.execute("PRAGMA query_only = 0")
-        if not _takes_turn(driver):
+        if not _takes_turn(driver, lock_seconds):
             # Waited for long enough: SQLAlchemy says so in its own words.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            finally:
+                driver.execute(f"PRAGMA busy_timeout = {lock_seconds * 1000}")
 
 
-def _takes_turn(driver: sqlite3.Connection) -> bool:
-    """Begin to write as soon as nobody else does; return whether it came to that."""
+def _takes_turn(driver: sqlite3.Connection, lock_seconds: int) -> bool:
+    """Begin to write as soon as nobody else does; return whether it came to that.
+
+    False, too, for what no waiting helps against, such as a file that only reads.
+    """
+    until = time.monotonic() + lock_seconds
     driver.execute("PRAGMA busy_timeout = 0")
-    try:
-        for wait in _LOOKS:
-            with contextlib.suppress(sqlite3.OperationalError):
-                driver.execute("BEGIN IMMEDIATE")
-                return True
-            time.sleep(wait)
-        return False
-    finally:
-        driver.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    for look in itertools.count():
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > until:
+                return False
+        else:
+            driver.execute(f"PRAGMA busy_timeout = {lock_seconds * 1000}")
+            return True
+        time.sleep(_SHORT if look < _LOOKS else _LONG)
+    return False

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from app.db.columns import Base
 from app.db.engines import make_engine, reading_engine
+from app.patience import Patience
 
 
 class _Open(threading.local):
@@ -27,15 +28,17 @@ def in_transaction() -> bool:
     return _open.count > 0
 
 
-def make_sessions(database_url: str) -> sessionmaker[Session]:
+def make_sessions(
+    database_url: str, patience: Patience | None = None
+) -> sessionmaker[Session]:
     """Return the factory; `with sessions.begin() as session:` is a transaction."""
-    return _counted(sessionmaker(make_engine(database_url)))
+    return _counted(sessionmaker(make_engine(database_url, patience)))
 
 
 def reading(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
-    """Return a factory of transactions that only read; the database refuses more.
+    """Return a factory of transactions that only read; PostgreSQL refuses more.
 
-    On SQLite they wait for nobody and nobody waits for them.
+    On SQLite they wait for no writer, and no writer waits for them.
     """
     return _counted(sessionmaker(reading_engine(sessions.kw["bind"])))
 

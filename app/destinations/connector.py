@@ -13,6 +13,7 @@ from typing import ClassVar, Generic
 
 from pydantic import SecretStr
 
+from app import tracing
 from app.destinations import scrubbing
 from app.destinations.answers import Judged, judge
 from app.destinations.attempting import (
@@ -129,7 +130,11 @@ class Connector(Generic[S, C]):
             credentials = (*credentials, delivery.answer.key)
         request = replace(
             request,
-            headers={"User-Agent": USER_AGENT, **request.headers},
+            headers={
+                "User-Agent": USER_AGENT,
+                **tracing.headers(),
+                **request.headers,
+            },
             tenant_id=target.tenant_id,
             keep=scrubbing.KEPT_BODY if request.keep is None else request.keep,
         )

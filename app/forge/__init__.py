@@ -9,6 +9,7 @@ it makes admins approve it anew, and `shells` the pages that its front end begin
 
 from app.forge.access import (
     Access,
+    count_old_calls,
     drop_token,
     find_access,
     find_installation,
@@ -27,6 +28,7 @@ __all__ = [
     "ForgeInstallation",
     "ForgeKeys",
     "Site",
+    "count_old_calls",
     "drop_token",
     "end",
     "find_access",

@@ -126,9 +126,25 @@ def use_once(session: Session, invocation: Invocation, *, now: datetime) -> bool
     return db.insert_once(session, ForgeCall, call) is not None
 
 
-def forget_calls(session: Session, *, now: datetime) -> None:
-    """Drop the memory of tokens that their own `exp` refuses by now."""
-    session.execute(sa.delete(ForgeCall).where(ForgeCall.expires_at <= now))
+def forget_calls(session: Session, *, now: datetime, limit: int) -> int:
+    """Drop the memory of tokens that their own `exp` refuses by now; return how many.
+
+    At most `limit`: a busy hour leaves as many as there were events.
+    """
+    old = session.scalars(
+        sa.select(ForgeCall.id)
+        .where(ForgeCall.expires_at <= now)
+        .order_by(ForgeCall.expires_at)
+        .limit(limit)
+    ).all()
+    session.execute(sa.delete(ForgeCall).where(ForgeCall.id.in_(old)))
+    return len(old)
+
+
+def count_old_calls(session: Session, *, now: datetime) -> int:
+    """Count those."""
+    old = sa.select(sa.func.count()).where(ForgeCall.expires_at <= now)
+    return session.scalar(old) or 0
 
 
 def _owner(tenant_id: uuid.UUID) -> Owner:

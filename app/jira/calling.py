@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from app import metrics, tracing
 from app.http import Http, Request, Response, SendError
 from app.jira.issues import Issue, issue_of
 from app.jira.signing import Signer
@@ -195,6 +196,7 @@ class Jira:
     ) -> Response:
         authorization = signer.authorization(method, path, now=self.now())
         headers = {"Authorization": authorization, "Accept": "application/json"}
+        headers |= tracing.headers()
         data = b""
         if body is not None:  # a GET with a body is answered 403
             data = json.dumps(body).encode()
@@ -207,7 +209,16 @@ class Jira:
             tenant_id=self.tenant_id,
             seconds=self.seconds,
         )
-        return self.http.send(request)
+        return self._counted(request)
+
+    def _counted(self, request: Request) -> Response:
+        try:
+            answer = self.http.send(request)
+        except SendError:
+            metrics.count_jira(None)
+            raise
+        metrics.count_jira(answer.status)
+        return answer
 
 
 def segment(text: str) -> str:

@@ -6,15 +6,17 @@ one until the secret that signed it is proven; `claims` takes a run in hand,
 `lineage` knows which runs led to which; `resolving` takes a person's word where nobody
 else can tell; `replaying` carries out again what ended; `waiting` knows what a run
 rests for; `answering` hears how a delivery ended, `answered` is what was heard;
-`pruning` forgets what was kept long enough; `giving_up` ends what was open in a backup.
+`pruning` forgets what was kept long enough; `giving_up` ends what was open in a backup;
+`laying_down` gives back what a process that ends has in hand.
 For people, `finding` finds runs by what is asked for, `of_issue` those of one issue,
 `reading` reads one of them; `listing` says what is shown of each; `lately` knows how a
-destination's attempts went.
+destination's attempts went, `backlog` how much there is to do.
 """
 
 from app.runs import answering
 from app.runs.answered import ListedAnswer, Result, StepAnswer
 from app.runs.answering import key_hash, new_key
+from app.runs.backlog import Backlog, count_backlog
 from app.runs.claims import Claim, StepClaim, claim, taken_changes
 from app.runs.confirming import Confirmation, confirm, note_rule
 from app.runs.finding import (
@@ -27,6 +29,7 @@ from app.runs.finding import (
 )
 from app.runs.giving_up import give_up, open_runs
 from app.runs.holding import count_held, end_held, is_full, release
+from app.runs.laying_down import lay_down
 from app.runs.lineage import (
     MAX_DEPTH,
     Parent,
@@ -43,7 +46,13 @@ from app.runs.listing import (
     latest,
 )
 from app.runs.of_issue import find_of_issue, of_issue
-from app.runs.pruning import forget_exchanges, forget_message, prune
+from app.runs.pruning import (
+    count_old,
+    count_old_exchanges,
+    forget_exchanges,
+    forget_message,
+    prune,
+)
 from app.runs.reading import Relative, WholeRun, get
 from app.runs.record import AHEAD, Call, record, record_all
 from app.runs.replaying import (
@@ -103,6 +112,7 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "Awaited",
+    "Backlog",
     "Call",
     "Claim",
     "Confirmation",
@@ -137,7 +147,10 @@ __all__ = [
     "change_state",
     "claim",
     "confirm",
+    "count_backlog",
     "count_held",
+    "count_old",
+    "count_old_exchanges",
     "done_deliveries",
     "end_held",
     "find_exchange",
@@ -153,6 +166,7 @@ __all__ = [
     "key_hash",
     "last_attempt",
     "latest",
+    "lay_down",
     "names_issue",
     "new_key",
     "note_found",

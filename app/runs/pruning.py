@@ -5,6 +5,7 @@ more than it deletes.
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -36,20 +37,9 @@ def prune(
     its last replay goes: a replay is about the change that the first call reported, and
     without that run nobody could tell which.
     """
-    replay = aliased(Run)
-    is_replayed = (
-        sa.select(replay.id)
-        .where(replay.tenant_id == tenant_id, replay.replay_of == Run.id)
-        .exists()
-    )
     old = session.scalars(
         sa.select(Run.id)
-        .where(
-            Run.tenant_id == tenant_id,
-            Run.finished_at < before,
-            Run.state.in_(_ENDED),
-            ~is_replayed,
-        )
+        .where(*_is_old(tenant_id, before))
         .order_by(Run.finished_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -66,6 +56,45 @@ def prune(
     return len(old)
 
 
+def count_old(session: Session, tenant_id: uuid.UUID, *, before: datetime) -> int:
+    """Count the runs that may go. Each may free one that it is a replay of."""
+    old = sa.select(sa.func.count(Run.id)).where(*_is_old(tenant_id, before))
+    return session.scalar(old) or 0
+
+
+def count_old_exchanges(
+    session: Session, tenant_id: uuid.UUID, *, before: datetime
+) -> int:
+    """Count the attempts whose exchange may go."""
+    old = sa.select(sa.func.count(Attempt.id)).where(*_is_kept(tenant_id, before))
+    return session.scalar(old) or 0
+
+
+def _is_old(tenant_id: uuid.UUID, before: datetime) -> Sequence[sa.ColumnElement[bool]]:
+    replay = aliased(Run)
+    is_replayed = (
+        sa.select(replay.id)
+        .where(replay.tenant_id == tenant_id, replay.replay_of == Run.id)
+        .exists()
+    )
+    return (
+        Run.tenant_id == tenant_id,
+        Run.finished_at < before,
+        Run.state.in_(_ENDED),
+        ~is_replayed,
+    )
+
+
+def _is_kept(
+    tenant_id: uuid.UUID, before: datetime
+) -> Sequence[sa.ColumnElement[bool]]:
+    return (
+        Attempt.tenant_id == tenant_id,
+        Attempt.id < least_id(before),
+        Attempt.request_head.is_not(None),
+    )
+
+
 def forget_exchanges(
     session: Session, tenant_id: uuid.UUID, *, before: datetime, limit: int
 ) -> int:
@@ -77,11 +106,7 @@ def forget_exchanges(
     """
     old = session.execute(
         sa.select(Attempt.id, Attempt.run_step_id)
-        .where(
-            Attempt.tenant_id == tenant_id,
-            Attempt.id < least_id(before),
-            Attempt.request_head.is_not(None),
-        )
+        .where(*_is_kept(tenant_id, before))
         .order_by(Attempt.id)
         .limit(limit)
     ).all()

@@ -4,149 +4,23 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from app.settings import problems, production, ring
 from app.settings.given import Given
-from app.settings.kinds import (
-    AP_JS_URL,
-    DEVELOPMENT_KEY,
-    BaseUrl,
-    Contact,
-    DatabaseUrl,
-    EgressException,
-    EncryptionKey,
-    ForgeAppId,
-    Listed,
-    MailUrl,
-    QueueUrl,
-    Some,
-)
+from app.settings.kinds import DEVELOPMENT_KEY, Contact, Listed, MailUrl
+from app.settings.surroundings import Surroundings
 
 PREFIX = "COUNTERSIGN_"
-FORGE_KEYS_URL = "https://forge.cdn.prod.atlassian-dev.net/.well-known/jwks.json"
-FORGE_API_URL = "https://api.atlassian.com/ex/jira"
 
 
 class SettingsError(Exception):
     """The environment cannot configure the app; the message lists every problem."""
 
 
-class Settings(BaseModel):
+class Settings(Surroundings):
     """Everything an operator may choose; each is an environment variable."""
 
-    # `hide_input_in_errors`: a malformed key must not be printed at start-up.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    mode: Literal["production", "development"] = Field(
-        "production",
-        description="`development` relaxes what docs/operate.md lists",
-        examples=["production"],
-    )
-    base_url: BaseUrl = Field(
-        description="Where Jira reaches this app, with its path prefix if it has one",
-        examples=["https://countersign.example.com"],
-    )
-    accepted_base_urls: Annotated[tuple[BaseUrl, ...], Listed] = Field(
-        (),
-        description="Further base URLs that install tokens may name while you move",
-        examples=["https://old.example.com"],
-    )
-    database_url: DatabaseUrl = Field(
-        description="SQLite or PostgreSQL; everything that must not be lost is there",
-        examples=["postgresql+psycopg://countersign@db/countersign"],
-        repr=False,
-    )
-    queue_url: QueueUrl = Field(
-        description="Wake-ups for workers: a SQLite file of its own, or Redis",
-        examples=["redis://redis:6379/0"],
-        repr=False,
-    )
-    encryption_keys: Some[EncryptionKey] = Field(
-        description="Base64 of 32 random bytes each; the first seals, all of them open."
-        " Or they come by one of the two that follow",
-        examples=["$(head -c 32 /dev/urandom | base64)"],
-        repr=False,
-    )
-    encryption_keys_file: str = Field(
-        "",
-        description="A file that has the encryption keys, which others may not write",
-        examples=["/run/secrets/countersign-keys"],
-    )
-    encryption_keys_command: str = Field(
-        "",
-        description="A command, run without a shell, that prints the encryption keys",
-        examples=["vault kv get -field=keys secret/countersign"],
-        repr=False,
-    )
-    doors: Some[Literal["connect", "forge"]] = Field(
-        ("connect", "forge"),
-        description="Which ways in are open; the Forge door also needs an app id",
-        examples=["forge"],
-    )
-    app_key: str = Field(
-        "countersign",
-        pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="The add-on's key: `iss` of every token that we send to Jira",
-        examples=["com.example.countersign"],
-    )
-    install_keys_url: BaseUrl = Field(
-        "https://connect-install-keys.atlassian.com",
-        description="Where Jira publishes the public keys of its install tokens",
-        examples=["https://connect-install-keys.atlassian.com"],
-    )
-    forge_app_id: ForgeAppId = Field(
-        "",
-        description="The Forge app's id; without it the Forge door is shut",
-        examples=["ari:cloud:ecosystem::app/5e5b7c1a-0000-4000-8000-000000000000"],
-    )
-    forge_environments: Some[Literal["PRODUCTION", "STAGING", "DEVELOPMENT"]] = Field(
-        ("PRODUCTION",),
-        description="Types of Forge environments whose calls are let in",
-        examples=["PRODUCTION,STAGING"],
-    )
-    forge_keys_url: BaseUrl = Field(
-        FORGE_KEYS_URL,
-        description="Where Atlassian publishes the public keys of invocation tokens",
-        examples=[FORGE_KEYS_URL],
-    )
-    forge_api_url: BaseUrl = Field(
-        FORGE_API_URL,
-        description="Below which the REST API of every site on Forge is",
-        examples=[FORGE_API_URL],
-    )
-    site_suffixes: Annotated[tuple[str, ...], Listed] = Field(
-        (".atlassian.net", ".jira.com"),
-        description="A site's host is one of these or, after a leading dot, ends so",
-        examples=[".atlassian.net,.jira.com"],
-    )
-    tenants: Some[str] = Field(
-        ("approve",),
-        description="Who may install: `approve` (each waits for the operator), `open`,"
-        " or a list of site hosts",
-        examples=["acme.atlassian.net,acme-test.atlassian.net"],
-    )
-    ap_js_url: str = Field(
-        AP_JS_URL,
-        description="Jira's script for add-on pages; production takes no other",
-        examples=[AP_JS_URL],
-    )
-    egress_ports: Some[int] = Field(
-        (443,),
-        description="Ports that our requests may go to",
-        examples=["443,8443"],
-    )
-    egress_mail_ports: Some[int] = Field(
-        (465, 587),
-        description="Ports of mail servers that a site's mail may be handed to",
-        examples=["465,587,2465"],
-    )
-    egress_exceptions: Annotated[tuple[EgressException, ...], Listed] = Field(
-        (),
-        description="Private networks that one tenant may reach, `TENANT=NETWORK`;"
-        " `TENANT=http+NETWORK` without TLS",
-        examples=["01989f6e-7b1c-7000-8000-000000000000=10.1.0.0/16"],
-    )
     listen: str = Field(
         "127.0.0.1:8040",
         pattern=r"^[^\s/]+:\d{1,5}$",
@@ -155,6 +29,14 @@ class Settings(BaseModel):
     )
     web_threads: int = Field(
         8, ge=1, le=256, description="Requests served at a time", examples=["16"]
+    )
+    drain_seconds: int = Field(
+        0,
+        ge=0,
+        le=300,
+        description="How long a web server that is told to stop serves on, no longer"
+        " ready, before it lets nobody in: longer than your load balancer looks away",
+        examples=["15"],
     )
     worker_threads: int = Field(
         4,
@@ -213,6 +95,13 @@ class Settings(BaseModel):
         examples=["$(head -c 24 /dev/urandom | base64)"],
         repr=False,
     )
+    worker_metrics: str = Field(
+        "",
+        pattern=r"^$|^[^\s/]+:\d{1,5}$",
+        description="Address and port at which `countersign worker` shows its metrics;"
+        " `serve` shows them with its own",
+        examples=["127.0.0.1:9102"],
+    )
     smtp_url: MailUrl = Field(
         "",
         description="Mail server for alerts, `smtps://user:password@host` or"
@@ -237,6 +126,18 @@ class Settings(BaseModel):
         " `/.well-known/security.txt`",
         examples=["mailto:security@example.com"],
     )
+    log: Literal["", "json", "text"] = Field(
+        "",
+        description="`json`, an object a line, or `text`; by default `json`, in"
+        " development `text`",
+        examples=["json"],
+    )
+    log_calls: Literal["off", "on"] = Field(
+        "off",
+        description="`on`: a line for each call of Jira's or of a listener's that was"
+        " let in",
+        examples=["on"],
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged, to standard error", examples=["WARNING"]
     )
@@ -250,6 +151,10 @@ class Settings(BaseModel):
     @property
     def development(self) -> bool:
         return self.mode == "development"
+
+    @property
+    def log_form(self) -> Literal["json", "text"]:
+        return self.log or ("text" if self.development else "json")
 
     @property
     def is_connect_open(self) -> bool:

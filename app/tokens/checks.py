@@ -12,7 +12,6 @@ from typing import Any
 
 import jwt
 
-from app.crypto import Secret
 from app.tokens import compact
 
 LEEWAY = timedelta(seconds=30)
@@ -190,21 +189,6 @@ def check_signature(token: Unverified, key: str | jwt.PyJWK, algorithm: str) -> 
     except jwt.PyJWTError:
         return False
     return True
-
-
-def is_signed_with(token: Unverified, secret: Secret) -> bool:
-    """Say whether `secret` signed the token, by HS256 (RFC 7518, section 3.2).
-
-    One hash and one comparison in constant time: the door where Jira calls has no time
-    for more. PyJWT is asked in the tests whether it judges as we do.
-    """
-    key = secret.reveal().encode()
-    signed, _, signature = token.text.rpartition(".")
-    # Not `hmac.digest`: it lets go of the interpreter's lock for a few microseconds,
-    # and among other threads waits long to have it back.
-    made = compact.encode(hmac.new(key, signed.encode(), "sha256").digest())
-    # Attack: an empty key, which everybody has.
-    return bool(key) and hmac.compare_digest(made, signature)
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from app.crypto import Secret
-from app.tokens import checks
+from app.tokens import checks, compact
 from app.tokens.checks import Reason, Refused, Unverified, Verified
 
 CONTEXT_QSH = "context-qsh"
@@ -93,7 +93,7 @@ def verify_context(
 def _signed_by(token: Unverified, secrets: Iterable[tuple[Secret, int]]) -> int:
     checks.pin_algorithm(token, "HS256")
     for secret, generation in secrets:
-        if checks.is_signed_with(token, secret):
+        if compact.is_signed_with(token.text, secret):
             return generation
     raise Refused(Reason.BAD_SIGNATURE)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.crypto import Secret
-from app.tokens import checks, public_keys
+from app.tokens import checks, compact, public_keys
 from app.tokens.checks import Reason, Refused, Unverified
 from app.tokens.public_keys import PublicKey
 
@@ -144,7 +144,7 @@ def verify_secret(
 
 def _signed_by(token: Unverified, secrets: Iterable[tuple[Secret, int]]) -> int:
     for secret, generation in secrets:
-        if checks.is_signed_with(token, secret):
+        if compact.is_signed_with(token.text, secret):
             return generation
     raise Refused(Reason.BAD_SIGNATURE)
 

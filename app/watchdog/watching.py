@@ -2,10 +2,11 @@
 
 import logging
 import smtplib
+import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -30,6 +31,8 @@ class Watchdog:
     """Looks after all sites; only one of however many processes looks at a time."""
 
     runtime: Runtime
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the process is to end: the next look goes on with the other sites."""
 
     def watch(self, *, due_only: bool = False) -> int | None:
         """Look once; return how many tickets are being rescued.
@@ -48,6 +51,8 @@ class Watchdog:
             return None
         rescued = 0
         for tenant_id in self._sites():
+            if self.stop.is_set():
+                break
             try:
                 rescued += self._watch_site(tenant_id, turn)
             except turns.LostTurnError:

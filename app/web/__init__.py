@@ -24,6 +24,7 @@ from app.web import (
     issuers,
     left_out,
     lifecycle,
+    measuring,
     pages,
     security_txt,
     server,
@@ -149,6 +150,7 @@ def create_app(runtime: Runtime) -> Flask:
     errors.init_app(flask)
     headers.init_app(flask)
     left_out.init_app(flask)
+    measuring.init_app(flask)
     if prefix := runtime.settings.base_path:
         # Nothing is served outside the prefix: what Jira signs is relative to it.
         nowhere = Flask("nowhere", static_folder=None)

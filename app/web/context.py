@@ -18,6 +18,7 @@ from app.tokens.checks import Verified
 from app.under_way import UnderWay
 from app.web.limits import Limits
 from app.web.permissions import Permissions, Person
+from app.web.recordability import Recordability
 from app.web.refusals import Refusals
 from app.web.remembered import Remembered
 from app.web.site_names import SiteNames
@@ -39,6 +40,7 @@ class Web:
     permissions: Permissions
     limits: Limits
     refusals: Refusals
+    recordability: Recordability
     site_names: SiteNames
     token_uses: TokenUses
     trials: Trials
@@ -98,6 +100,7 @@ def init_app(flask: Flask, runtime: Runtime) -> None:
         permissions=Permissions(runtime),
         limits=limits,
         refusals=Refusals(runtime, limits),
+        recordability=Recordability(runtime),
         site_names=SiteNames(runtime),
         token_uses=TokenUses(),
         trials=Trials(),

@@ -8,12 +8,14 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from app import patience
 from app.connect.install_keys import KeysAwayError
 from app.forge.keys import ForgeKeysAwayError
 from app.listeners import KeySetsAwayError
 from app.rules import InvalidRuleError
 from app.tokens.checks import Reason, Refused
 from app.under_way import BusyError
+from app.web import measuring
 from app.web.context import runtime, web
 from app.web.headers import static_url
 from app.web.permissions import UnseenError
@@ -30,6 +32,9 @@ CODES = {
     415: "unsupported-media-type",
 }
 
+
+AGAIN = {"Retry-After": "10"}
+"""With what is no verdict: in so many seconds it may be answered otherwise."""
 
 FORBIDDEN = {"pages": "forbidden.html", "issue_page": "issue_forbidden.html"}
 """The blueprints of whole pages: what each shows to whom Jira does not confirm."""
@@ -55,6 +60,7 @@ def init_app(flask: Flask) -> None:
 
 def _refused(error: Refused) -> ResponseReturnValue:
     # Every refused token looks the same outside; why is for the audit log (T0c).
+    measuring.refused(error.reason)
     refusal = Refusal(
         error=error,
         route=str(request.endpoint),
@@ -66,8 +72,9 @@ def _refused(error: Refused) -> ResponseReturnValue:
     try:
         web().refusals.record(refusal)
     except (DBAPIError, sa.exc.TimeoutError) as unwritten:
-        # An error handler's own errors find no handler.
-        return _unavailable(unwritten)
+        # The verdict stands: it hangs on the call alone. That it is told of waits.
+        web().refusals.put_off(refusal)
+        _note(unwritten)
     forbidden = error.reason is Reason.NOT_PERMITTED
     status = 403 if forbidden else 401
     if request.blueprint in FORBIDDEN:
@@ -94,7 +101,7 @@ def _keys_away(
     # Not a verdict: Jira may call again, and does for failed updates and events; so
     # may a listener.
     log.error("keys to verify with: %s", error)
-    return {"error": "unavailable"}, 503
+    return {"error": "unavailable"}, 503, AGAIN
 
 
 def _bad_request(error: BadRequestError) -> ResponseReturnValue:
@@ -112,9 +119,14 @@ def _unprocessable(error: InvalidRuleError) -> ResponseReturnValue:
 
 
 def _unavailable(error: Exception) -> ResponseReturnValue:
-    # The statement and its values are in the error's text: log neither.
-    log.error("database: %s", type(error).__name__)
-    return {"error": "unavailable"}, 503
+    # Nothing is half done: what the call began was one transaction.
+    _note(error)
+    return {"error": "unavailable"}, 503, AGAIN
+
+
+def _note(error: Exception) -> None:
+    web().recordability.doubt()
+    log.error("database: %s", patience.words_of(error))
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

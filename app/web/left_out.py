@@ -9,7 +9,7 @@ from flask import Flask, Response
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from app import audit
+from app import audit, metrics
 from app.audit import Kind
 from app.web.context import Web, web
 from app.web.limits import LeftOut, Limit, Source
@@ -27,6 +27,7 @@ def init_app(flask: Flask) -> None:
 
 def admits_duplicate(tenant_id: uuid.UUID, *, now: datetime) -> bool:
     """Say whether a call that came again is written into its tenant's history."""
+    metrics.DUPLICATES.inc()
     source = Source(tenant_id=tenant_id, kind=Kind.VERIFICATION_DUPLICATE)
     return web().limits.admit(source, DUPLICATES, now=now)
 

@@ -9,7 +9,7 @@ from app import audit
 from app.audit import Kind
 from app.runtime import Runtime
 from app.tokens.checks import Reason, Refused
-from app.web.limits import Limit, Limits, Source
+from app.web.limits import LeftOut, Limit, Limits, Source
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,11 @@ class Refusals:
             )
             if self._is_time_to_prune():
                 audit.prune_unproven(session)
+
+    def put_off(self, refusal: Refusal) -> None:
+        """Count one that could not be written: it is told of once that can be."""
+        one = LeftOut(source=refusal.source, count=1, since=self.runtime.now())
+        self.limits.give_back([one])
 
     def _is_time_to_prune(self) -> bool:
         with self._lock:

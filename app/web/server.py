@@ -6,6 +6,7 @@ long as now and then a byte comes. Both have to be as safe as the rest.
 
 import json
 import socket
+import threading
 import time
 from typing import Any, cast
 
@@ -90,7 +91,7 @@ class Channel(HTTPChannel):
         channels = cast("dict[int, Channel]", server.active_channels)
         if len(channels) > CROWDED:
             # Attack: a thousand connections that say nothing keep everybody out.
-            waiting = [each for each in channels.values() if _is_waiting(each)]
+            waiting = [each for each in channels.values() if is_waiting(each)]
             waiting.remove(self)
             if waiting:
                 min(waiting, key=lambda each: each.waits_since).will_close = True
@@ -98,19 +99,30 @@ class Channel(HTTPChannel):
     def readable(self) -> bool:
         # Attack: a byte every few seconds, or blank lines, keep a connection for ever.
         # Waitress asks this of each connection about once a second.
-        if _is_waiting(self) and time.monotonic() - self.waits_since > PATIENCE:
+        if is_waiting(self) and time.monotonic() - self.waits_since > PATIENCE:
             self.will_close = True
         return bool(super().readable())
 
     def service(self) -> None:
+        if vars(self.server)["draining"].is_set():
+            # Whoever keeps the connection is told that there is no next answer on it.
+            told = cast("dict[str, str]", self.requests[0].headers)
+            told["CONNECTION"] = "close"
         super().service()
         self.waits_since = time.monotonic()
 
 
 def create(
-    flask: Flask, *, listen: str, threads: int
+    flask: Flask,
+    *,
+    listen: str,
+    threads: int,
+    draining: threading.Event | None = None,
 ) -> BaseWSGIServer | MultiSocketServer:
-    """Return a server that listens; `run` serves until the process is told to end."""
+    """Return a server that listens; `draining.run` serves until it is told to end.
+
+    Once `draining` is set it keeps no connection beyond the answer that is due on it.
+    """
     host, _, port = listen.rpartition(":")
     sockets: dict[int, Any] = {}
     server = create_server(
@@ -127,15 +139,19 @@ def create(
         max_request_header_size=MAX_HEADERS,
         # Waitress refuses what is as long; Flask what is longer.
         max_request_body_size=MAX_BODY + 1,
+        # What a proxy says of whom it asks for is all that tells it from this machine
+        # (app.metrics); waitress would take it away. Nothing else believes it.
+        clear_untrusted_proxy_headers=False,
         ident="",
     )
     for each in sockets.values():
         # One name, such as "localhost", may be several addresses.
         if isinstance(each, BaseWSGIServer):
             each.channel_class = Channel
+            vars(each)["draining"] = draining or threading.Event()
     return server
 
 
-def _is_waiting(channel: HTTPChannel) -> bool:
+def is_waiting(channel: HTTPChannel) -> bool:
     """Say whether nothing is left to be done for it until it says more."""
     return not channel.requests and not channel.total_outbufs_len

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, g, request
 from flask.typing import ResponseReturnValue
 
-from app import audit, rules
+from app import audit, rules, tracing
 from app.runs import Call
 from app.tenants import Door
 from app.tokens.checks import Verified, is_storable
@@ -45,6 +45,7 @@ def triggered() -> ResponseReturnValue:
         tenant_id=caller().tenant_id,
         verified=verified,
         webhook_id=request.headers.get("X-Atlassian-Webhook-Identifier", ""),
+        traceparent=request.headers.get(tracing.HEADER),
         candidate_id=caller().candidate_id,
     )
     recording.record(call, verified, facts=facts_of(verified))
@@ -59,6 +60,7 @@ def read_call(
     tenant_id: uuid.UUID,
     verified: Verified,
     webhook_id: str,
+    traceparent: str | None,
     candidate_id: uuid.UUID | None = None,
 ) -> Call:
     """Return what Jira says of a transition; raise `BadRequestError` for nonsense."""
@@ -73,7 +75,7 @@ def read_call(
         issue_id=issue_id(body),
         config=config[: rules.MAX_SIZE + 1],
         rule_hash=rules.rule_hash(config) if is_long else _rule_hash(config),
-        unverified_hint=_hint(body),
+        unverified_hint=_hint(body) | tracing.hint(traceparent),
         webhook_id=webhook_id[:200] or None,
         candidate_id=candidate_id,
     )

@@ -1,5 +1,6 @@
 """Carries one claimed run as far as it goes: believed, step by step, ended."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from app.worker.confirming import SameChangeError, UnconfirmedError
 from app.worker.doors import Doors
 from app.worker.ending import End, end_in
 from app.worker.hearing import last_word
+from app.worker.in_hand import StoppingError
 from app.worker.retrying import TOKEN_WAIT, retry_time
 from app.worker.stepping import Stepping, title_of
 
@@ -43,11 +45,15 @@ class Carrying:
     inventory: Inventory
     doors: Doors
     claim: Claim
+    stop: threading.Event
     jira: Jira
     line: Line
 
     def carry_out(self) -> None:
-        """Do what can be done now; raise `runs.LostClaimError` if another has it."""
+        """Do what can be done now; raise `runs.LostClaimError` if another has it.
+
+        Raise `StoppingError` before the next step if the process is to end.
+        """
         if self.jira.standing is not Standing.READY:
             return self._do_without_jira()
         stuck = self.claim.tries > MAX_TRIES
@@ -119,6 +125,8 @@ class Carrying:
         )
         state, steps = believed.state, list(believed.steps)
         while step := _next(state, steps):
+            if self.stop.is_set():
+                raise StoppingError
             steps.remove(step)
             end = stepping.carry_out(step)
             if end.is_open:

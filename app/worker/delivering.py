@@ -39,6 +39,7 @@ from app.worker.sending import (
     answer_to,
     is_idempotent,
     learn,
+    measure,
     note_refusal,
     pack,
 )
@@ -232,6 +233,7 @@ class Delivering:
         now, judged = self.runtime.now(), came.judged
         kept = answer_of(came, keeps=self._keeps(session))
         runs.settle_attempt(session, self.claim, ready.attempt_id, kept, now=now)
+        measure(self.claim, ready.connector.kind, kept, now=now)
         destination = learn(
             session, self.step.destination_id, judged, now=self.runtime.now()
         )

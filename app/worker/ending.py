@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app import audit, runs, stops
+from app import audit, metrics, runs, stops
 from app.runs import Claim, RunState, StepClaim, StepState, Why
 from app.runtime import Runtime
 from app.tenants import State, Tenant
@@ -78,4 +78,5 @@ def end_in(
         run=str(claim.run_id),
         why=why,
     )
+    metrics.RUNS_ENDED.labels(state).inc()
     log.info("run=%s state=%s why=%s", claim.run_id, state, why)

@@ -5,58 +5,75 @@ to between two: runs that are due do not wait for a big site's old rows.
 """
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from app import (
     audit,
     checkpoints,
     destinations,
     figures,
-    forge,
     keys,
     personal,
-    runs,
     tenants,
     tickets,
     vault,
 )
-from app.figures import Hour
 from app.runtime import Runtime
-from app.tenants import Tenant, preferences
+from app.tenants import preferences
+from app.worker import retaining
+from app.worker.retaining import Sort, Went
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
-"""Rows that one transaction deletes or changes."""
-
-BATCHES = 100
+BATCHES = 250
 """Transactions for one sort of rows of one site in an hour: the others have their turn
 too, and the rest goes an hour later. A site may have 5000 runs an hour."""
 
-HOUR_DAYS = 400
-"""How long the figures of an hour are kept; they name nobody."""
 
-Forget = Callable[[Session], int]
-"""Deletes some rows, and says how many."""
+BREATH_SECONDS = 0.02
+"""Between two transactions that took something away: SQLite's writers do not queue up,
+they look now and then whether it is their turn."""
 
 
-def keep_house(runtime: Runtime) -> Iterator[None]:
-    """Do what is due once an hour; each step taken is one transaction or two."""
-    _forget_expired(runtime)
-    yield
+def _log(went: Went) -> None:
+    log.info("tenant=%s forgot %s=%s", went.tenant_id or "all", went.name, went.count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How much goes at once, and who is told what went."""
+
+    batches: int | None = BATCHES
+    """None goes on until nothing is left that may go."""
+    tell: Callable[[Went], None] = _log
+
+
+def keep_house(runtime: Runtime, pace: Pace | None = None) -> Iterator[None]:
+    """Do what is due once an hour; each step taken is one transaction or two.
+
+    Whoever leaves off in the middle has lost nothing: what is left is still due.
+    """
+    pace = pace or Pace()
+    yield from _forget_expired(runtime)
+    yield from _retain(runtime, None, retaining.of_all(runtime), pace)
     rotate_keys(runtime)
     yield
-    for tenant_id in _sites(runtime):
+    for tenant_id in retaining.sites(runtime):
         # One site's odd row must not let every other site's data stay for ever.
         with _apart(f"tenant={tenant_id} housekeeping failed"):
             try:
-                yield from _keep_site(runtime, tenant_id)
+                # Its hours first, then what they were counted from.
+                yield from _count_up(runtime, tenant_id)
+                sorts = retaining.of_site(runtime, tenant_id)
+                yield from _retain(runtime, tenant_id, sorts, pace)
             except sa.exc.IntegrityError:
                 # Somebody had a run carried out again just as it was to be deleted.
                 log.info("tenant=%s retention goes on in an hour", tenant_id)
@@ -139,31 +156,22 @@ def rotate_keys(runtime: Runtime) -> None:
             log.info("tenant=%s keys were rotated elsewhere", tenant_id)
 
 
-def _forget_expired(runtime: Runtime) -> None:
-    """Forget what has a time of its own, whoever's it is."""
-    now = runtime.now()
-    with runtime.sessions.begin() as session:
-        vault.delete_expired(session, now=now)
-        tenants.forget_departed(session, runtime.settings, now=now)
-        before = now - timedelta(days=runtime.settings.secret_retention_days)
-        preferences.forget_departed(session, before=before)
-        destinations.forget_departed(session, before=before)
-        tenants.forget_expired_tokens(session, now=now)
-        tickets.delete_expired(session, now=now)
-        forge.forget_calls(session, now=now)
-        audit.prune_unproven(session)
-
-
-def _sites(runtime: Runtime) -> Sequence[uuid.UUID]:
-    """Return all of them: what those that left have here is kept no longer."""
-    with runtime.sessions.begin() as session:
-        return list(session.scalars(sa.select(Tenant.id).order_by(Tenant.id)))
-
-
-def _keep_site(runtime: Runtime, tenant_id: uuid.UUID) -> Iterator[None]:
-    """Count a site's hours first, then forget what they were counted from."""
-    yield from _count_up(runtime, tenant_id)
-    yield from _retain(runtime, tenant_id)
+def _forget_expired(runtime: Runtime) -> Iterator[None]:
+    """Forget what has a time of its own, whoever's it is; each sort for itself."""
+    now, settings = runtime.now(), runtime.settings
+    before = now - timedelta(days=settings.secret_retention_days)
+    for forget in (
+        partial(vault.delete_expired, now=now),
+        partial(tenants.forget_departed, settings=settings, now=now),
+        partial(preferences.forget_departed, before=before),
+        partial(destinations.forget_departed, before=before),
+        partial(tenants.forget_expired_tokens, now=now),
+        partial(tickets.delete_expired, now=now),
+        audit.prune_unproven,
+    ):
+        with runtime.sessions.begin() as session:
+            forget(session)
+        yield
 
 
 def _count_up(runtime: Runtime, tenant_id: uuid.UUID) -> Iterator[None]:
@@ -175,53 +183,19 @@ def _count_up(runtime: Runtime, tenant_id: uuid.UUID) -> Iterator[None]:
         yield
 
 
-def _retain(runtime: Runtime, tenant_id: uuid.UUID) -> Iterator[None]:
-    """Forget what the site's admins do not want kept, and what nobody needs."""
-    now = runtime.now()
-    with runtime.sessions.begin() as session:
-        kept = preferences.find(session, tenant_id)
-
-    def forget_exchanges(session: Session) -> int:
-        before = now - timedelta(days=kept.exchange_days)
-        return runs.forget_exchanges(session, tenant_id, before=before, limit=BATCH)
-
-    def forget_runs(session: Session) -> int:
-        before = now - timedelta(days=kept.run_days)
-        return runs.prune(session, tenant_id, before=before, limit=BATCH)
-
-    def forget_events(session: Session) -> int:
-        before = now - timedelta(days=kept.audit_days)
-        return checkpoints.prune(
-            session, runtime.keyring, tenant_id, before=before, now=now, limit=BATCH
-        )
-
-    def forget_hours(session: Session) -> int:
-        before = now - timedelta(days=HOUR_DAYS)
-        gone = sa.delete(Hour).where(
-            Hour.tenant_id == tenant_id, Hour.begins_at < before
-        )
-        session.execute(gone)
-        return 0
-
-    for name, forget in (
-        ("exchanges", forget_exchanges),
-        ("runs", forget_runs),
-        ("events", forget_events),
-        ("hours", forget_hours),
-    ):
-        yield from _in_batches(runtime, tenant_id, name, forget)
-
-
-def _in_batches(
-    runtime: Runtime, tenant_id: uuid.UUID, name: str, forget: Forget
+def _retain(
+    runtime: Runtime, tenant_id: uuid.UUID | None, sorts: Sequence[Sort], pace: Pace
 ) -> Iterator[None]:
-    total = 0
-    for _ in range(BATCHES):
-        with runtime.sessions.begin() as session:
-            count = forget(session)
-        total += count
-        yield
-        if not count:
-            break
-    if total:
-        log.info("tenant=%s forgot %s=%s", tenant_id, name, total)
+    """Forget what is old enough, some in a transaction, and say what went."""
+    for sort in sorts:
+        total, batches = 0, 0
+        while pace.batches is None or batches < pace.batches:
+            with runtime.sessions.begin() as session:
+                count = sort.forget(session)
+            total, batches = total + count, batches + 1
+            yield
+            if not count:
+                break
+            time.sleep(BREATH_SECONDS)
+        if total:
+            pace.tell(Went(tenant_id=tenant_id, name=sort.name, count=total))

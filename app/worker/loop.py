@@ -5,13 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from app import forge, runs, stops, tenants
+from app import forge, patience, runs, stops, tenants, tracing
 from app.destinations import Borrowed, Line
-from app.http import SendError
+from app.http import DEADLINE_SECONDS, SendError
 from app.jira import ODD, Jira, JiraError, open_jira
 from app.rules.inventory import Inventory
 from app.runs import Claim, LostClaimError, TenantGoneError
@@ -20,10 +21,14 @@ from app.stops import StoppedError
 from app.worker import housekeeping, proving
 from app.worker.carrying import Carrying
 from app.worker.doors import Doors
+from app.worker.in_hand import InHand, StoppingError
 from app.worker.proving import Prover
 from app.worker.retrying import BACKOFF
 
 log = logging.getLogger(__name__)
+
+ANSWER_WITHIN = timedelta(seconds=DEADLINE_SECONDS)
+"""How long a call of ours may wait for its answer at most."""
 
 SWEEP_SECONDS = 1.0
 """How often due runs are looked for without a wake-up: retries, and lost wake-ups."""
@@ -57,6 +62,7 @@ class Worker:
     doors: Doors = field(default_factory=Doors)
     borrowed: Borrowed = field(default_factory=Borrowed)
     stop: threading.Event = field(default_factory=threading.Event)
+    in_hand: InHand = field(default_factory=InHand)
 
     def step(self) -> bool:
         """Carry one due run as far as it goes; return False if none was due."""
@@ -65,7 +71,11 @@ class Worker:
             if claim is None:
                 return False
         try:
-            self._carry_out_or_put_off(claim)
+            with (
+                self.in_hand.held(claim),
+                tracing.carried(claim.run_id, claim.tenant_id, claim.unverified_hint),
+            ):
+                self._carry_out_or_put_off(claim)
         except LostClaimError:
             # Its lease ran out meanwhile; whoever has it now looks before repeating.
             log.warning("run=%s claim lost", claim.run_id)
@@ -93,6 +103,7 @@ class Worker:
             inventory=self.inventory,
             doors=self.doors,
             claim=claim,
+            stop=self.stop,
             jira=jira,
             line=Line(
                 http=self.runtime.http,
@@ -111,8 +122,27 @@ class Worker:
             with self.runtime.sessions.begin() as session:
                 runs.put_back(session, claim)
             log.info("run=%s is laid down: stopped", claim.run_id)
+        except StoppingError:
+            self._lay_down(claim)
         finally:
             self._note_refused_token(claim, jira)
+
+    def lay_down_all(self) -> None:
+        """Give back what is in hand: the process ends before it can be brought to rest.
+
+        Another worker goes on with it at once, not only once its lease is over.
+        """
+        for claim in self.in_hand.listed():
+            try:
+                self._lay_down(claim)
+            except LostClaimError:
+                log.info("run=%s is settled or another's by now", claim.run_id)
+
+    def _lay_down(self, claim: Claim) -> None:
+        now = self.runtime.now()
+        with self.runtime.sessions.begin() as session:
+            runs.lay_down(session, claim, answer_within=ANSWER_WITHIN, now=now)
+        log.info("run=%s is laid down: this worker ends", claim.run_id)
 
     def _note_refused_token(self, claim: Claim, jira: Jira) -> None:
         """Use a token of Forge's no more that Jira refused, and say so (T16)."""
@@ -161,7 +191,7 @@ class Worker:
                 self._do_chores(due_at)
             except sa.exc.DBAPIError as error:
                 # The database is away: the runs are in it, so wait for it.
-                log.error("database: %s", type(error).__name__)  # noqa: TRY400 -- the text has values
+                log.error("database: %s", patience.words_of(error))  # noqa: TRY400 -- the text has values
 
     def _do_chores(self, due_at: dict[Chore, datetime]) -> None:
         """Do what is due beside the runs, unless a backup waits for its operator.
@@ -186,10 +216,14 @@ class Worker:
                 return
             self.drain()
 
-    def keep_house(self) -> None:
-        """Do all that is due in an hour, at once."""
-        for chore in CHORES:
-            for _ in chore.work(self.runtime):
+    def keep_house(self, pace: housekeeping.Pace | None = None) -> None:
+        """Do all that is due in an hour, at once; or more, at another pace."""
+        for work in (
+            housekeeping.seal,
+            partial(housekeeping.keep_house, pace=pace),
+            housekeeping.erase,
+        ):
+            for _ in work(self.runtime):
                 pass
 
     def rotate_keys(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app import audit, destinations, listeners, runs
+from app import audit, destinations, listeners, metrics, runs
 from app.destinations import (
     AnswerTo,
     AnyTarget,
@@ -134,6 +134,14 @@ def answer_of(came: Exchange, *, keeps: bool) -> Answer:
         response_head=came.response_head if keeps else None,
         response_body=came.response_body if keeps else None,
     )
+
+
+def measure(claim: Claim, kind: str, kept: Answer, *, now: datetime) -> None:
+    """Count an attempt that went out; of one that was taken, also how late it was."""
+    metrics.count_attempt(kind, kept.outcome, (kept.duration_ms or 0) / 1000)
+    if kept.outcome is AttemptOutcome.DONE:
+        took = now - claim.received_at
+        metrics.DELIVERY_SECONDS.labels(kind).observe(took.total_seconds())
 
 
 def learn(

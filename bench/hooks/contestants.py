@@ -87,7 +87,7 @@ def _ours(course: Course) -> Iterator[list[Contestant]]:
         )
         found = []
         for name, app in names.items():
-            shape, is_product = course.shape(), name == RECORDED
+            shape = course.shape()
             process = processes.started(
                 f"ours-{app}",
                 SERVERS[course.server](app, shape),
@@ -97,9 +97,9 @@ def _ours(course: Course) -> Iterator[list[Contestant]]:
             one = Contestant(
                 name=name,
                 port=shape.port,
-                target=OURS if is_product else apps.TARGET,
+                target=apps.TARGET if name == EMPTY else OURS,
                 process=stack.enter_context(process),
-                table=(made.database_url, "run") if is_product else None,
+                table=(made.database_url, "run") if name == RECORDED else None,
                 verifies=name != EMPTY,
             )
             found.append(one)

@@ -166,6 +166,11 @@ def _notes(course: Course, how: Rounds) -> Iterator[str]:
         " whose records are not as many as its answers."
     )
     yield (
+        "Verified, and not recorded: ours asks the database for each call whether"
+        " tenant and secret still count, as it does when it records; a site's first"
+        " call is recorded all the same."
+    )
+    yield (
         "Every commit is on the disk: SQLite by WAL and synchronous=FULL, PostgreSQL by"
         " synchronous_commit=on."
     )
@@ -173,6 +178,15 @@ def _notes(course: Course, how: Rounds) -> Iterator[str]:
         "No worker runs beside: our wake-ups stay in the queue, a file of SQLite's or"
         " Redis."
     )
+    yield from _notes_on_peers(course)
+    if course.server == "granian":
+        yield (
+            "granian hides the target as it was sent: the bench puts a decoded one in"
+            " its place, which the product may not do (rule T0b)."
+        )
+
+
+def _notes_on_peers(course: Course) -> Iterator[str]:
     if course.peers is None:
         yield "atlassian-connect-express was left out, and Flask by hand."
     else:
@@ -184,8 +198,3 @@ def _notes(course: Course, how: Rounds) -> Iterator[str]:
         is_absent = not BY_HAND.is_file()
         gone = "left out, for shared/bench/flask_by_hand.py is absent"
         yield f"Flask by hand: {gone if is_absent else where}."
-    if course.server == "granian":
-        yield (
-            "granian hides the target as it was sent: the bench puts a decoded one in"
-            " its place, which the product may not do (rule T0b)."
-        )

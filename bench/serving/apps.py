@@ -1,35 +1,48 @@
-"""What is served: the product, its guard alone, and one empty view.
+"""What is served: the product, its judgement alone, and one empty view.
 
 Each is made from the environment's settings, as `countersign serve` does.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
-from flask import Blueprint, Flask
+from flask import Flask
 from flask.typing import ResponseReturnValue
 
 from app.cli import opening
 from app.runtime import Runtime
-from app.web import context, create_app, guards
-from app.web.permissions import NO_PERMISSION
+from app.tenants import callers
+from app.web import context, create_app
+from app.web.express.lane import Lane, _Let
 
 TARGET = "/triggered"
-"""Where the two that are not the product are called."""
+"""Where the empty view is called, and the peers."""
+
+
+class Verifying(Lane):
+    """The short way without its record: who calls, and that it counts at this moment.
+
+    A site's first call in five minutes goes the long way, and is recorded there.
+    """
+
+    def _write(self, many: Sequence[_Let]) -> Sequence[bool]:
+        runtime = self._web.runtime
+        proofs = [each.proof for each in many]
+        with runtime.sessions.begin() as session:
+            still = callers.still_callers(session, proofs, now=runtime.now())
+        return [proof in still for proof in proofs]
+
+
+def verifying(runtime: Runtime) -> Flask:
+    """Return the product, which judges a transition's call and writes nothing down."""
+    flask = create_app(runtime)
+    lane = cast("Lane", flask.wsgi_app)
+    flask.wsgi_app = Verifying(flask, lane.long_way)  # type: ignore[method-assign]
+    return flask
 
 
 def _answer() -> ResponseReturnValue:
     return "", 204
-
-
-def verifying(runtime: Runtime) -> Flask:
-    """Return the product with one view more, behind Jira's guard, that does nothing."""
-    flask = create_app(runtime)
-    bp = Blueprint("bench", __name__)
-    bp.add_url_rule(TARGET, view_func=_answer, methods=["POST"])
-    guard = guards.of(guards.url_bound_or_stored, permission=NO_PERMISSION)
-    flask.before_request_funcs[bp.name] = [guard]
-    flask.register_blueprint(bp)
-    return flask
 
 
 def empty(runtime: Runtime) -> Flask:

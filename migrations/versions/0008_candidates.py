@@ -13,6 +13,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # First what is built beside everything: cut off there, it begins anew.
+    postgresql = op.get_bind().dialect.name == 'postgresql'
+    op.add_column('run', sa.Column('candidate_id', sa.Uuid(), nullable=True), if_not_exists=postgresql or None)
+    op.build_index('ix_run_tenant_id_candidate_id', 'run', ['tenant_id', 'candidate_id'], where='candidate_id IS NOT NULL')
+
     op.create_table('secret_candidate',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
@@ -33,10 +38,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('secret_candidate', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_secret_candidate_next_try_at'), ['next_try_at'], unique=False)
-
-    with op.batch_alter_table('run', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('candidate_id', sa.Uuid(), nullable=True))
-        batch_op.create_index(batch_op.f('ix_run_tenant_id_candidate_id'), ['tenant_id', 'candidate_id'], unique=False, sqlite_where=sa.text('candidate_id IS NOT NULL'), postgresql_where=sa.text('candidate_id IS NOT NULL'))
 
 
 def downgrade() -> None:

@@ -13,6 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # First what is built beside everything: cut off there, it begins anew.
+    op.build_index('ix_audit_event_tenant_id_id_open', 'audit_event', ['tenant_id', 'id'], where='checkpoint_id IS NULL')
+    op.build_index('ix_audit_event_tenant_id_checkpoint_id_id', 'audit_event', ['tenant_id', 'checkpoint_id', 'id'], where='checkpoint_id IS NOT NULL')
+
     op.create_table('checkpoint_key',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('tenant_id', sa.Uuid(), nullable=False),
@@ -46,8 +50,6 @@ def upgrade() -> None:
     # No row is rewritten: old events get their chance when they come under a checkpoint.
     with op.batch_alter_table('audit_event', schema=None) as batch_op:
         batch_op.add_column(sa.Column('nonce', sa.LargeBinary(), nullable=True))
-        batch_op.create_index('ix_audit_event_tenant_id_id_open', ['tenant_id', 'id'], unique=False, sqlite_where=sa.text('checkpoint_id IS NULL'), postgresql_where=sa.text('checkpoint_id IS NULL'))
-        batch_op.create_index(batch_op.f('ix_audit_event_tenant_id_checkpoint_id_id'), ['tenant_id', 'checkpoint_id', 'id'], unique=False, sqlite_where=sa.text('checkpoint_id IS NOT NULL'), postgresql_where=sa.text('checkpoint_id IS NOT NULL'))
 
 
 def downgrade() -> None:

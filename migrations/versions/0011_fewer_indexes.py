@@ -7,7 +7,6 @@ it came, none by that is needed.
 Revises: 0010
 """
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = '0011'
@@ -23,15 +22,13 @@ PARTIAL = {
 
 
 def upgrade() -> None:
-    op.drop_index('ix_run_tenant_id_received_at', table_name='run')
+    # First what is built beside everything: cut off there, it begins anew.
     for name, columns in PARTIAL.items():
-        given = sa.text(f'{columns[1]} IS NOT NULL')
-        op.drop_index(name, table_name='run')
-        op.create_index(name, 'run', columns, unique=False, sqlite_where=given, postgresql_where=given)
+        op.build_index(name, 'run', columns, where=f'{columns[1]} IS NOT NULL')
+    op.drop_index('ix_run_tenant_id_received_at', table_name='run')
 
 
 def downgrade() -> None:
     for name, columns in PARTIAL.items():
-        op.drop_index(name, table_name='run')
-        op.create_index(name, 'run', columns, unique=False)
-    op.create_index('ix_run_tenant_id_received_at', 'run', ['tenant_id', 'received_at'], unique=False)
+        op.build_index(name, 'run', columns)
+    op.build_index('ix_run_tenant_id_received_at', 'run', ['tenant_id', 'received_at'])

@@ -45,7 +45,7 @@ ONE_DATABASE = frozenset(
     for name in (
         # who is let in, and what is answered to whom
         *("authorisation", "bench", "doors_closed", "floods", "forge_pages", "fuzz"),
-        *("listening", "operating", "scanner", "security_txt", "server"),
+        *("draining", "listening", "operating", "scanner", "security_txt", "server"),
         "token_families",
         # forms and pages, and what is said in them
         *("diagnostics", "issue_panel", "keys_page", "listeners_page", "rules_page"),

@@ -22,6 +22,7 @@ from app.runtime import Runtime
 from app.tenants import State, Tenant, TenantIdentity
 from app.web.express import lane
 from app.web.express.lane import Lane
+from app.web.headers import CLOSED
 from sandbox import Jira, tokens
 from tests.functional.callers import Caller
 from tests.functional.conftest import rule
@@ -133,7 +134,7 @@ def test_short_way_answers_with_the_same_headers(ways: Ways) -> None:
     assert ways.long == 2  # the first of all, and the duplicate
     kind = "Content-Type"  # of no content
     told = {name: v for name, v in long.headers.items() if name != kind}
-    assert short.headers == told | lane.CLOSED
+    assert short.headers == told | CLOSED
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from app.runs import Attempt, RunState, RunStep
 from app.runtime import Runtime
 from app.tenants import Tenant, preferences
 from app.tenants.preferences import DEFAULTS, Wanted
-from app.worker import Worker, housekeeping
+from app.worker import Worker, housekeeping, retaining
 from sandbox import Jira
 from tests.functional import old_runs
 from tests.functional.fakes import Clock, Wire
@@ -202,7 +202,7 @@ def test_batches_leave_room_for_runs_between_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keep_house()
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(retaining, "BATCH", 2)
     for _ in range(5):
         old.add(clock() - days(100))
 
@@ -219,7 +219,7 @@ def test_worker_killed_between_batches_leaves_the_rest_to_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     keep_house()
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(retaining, "BATCH", 2)
     for _ in range(5):
         old.add(clock() - days(100))
     killed = housekeeping.keep_house(runtime)

@@ -118,6 +118,17 @@ def test_body_of_the_largest_size_reaches_the_views(where: Address) -> None:
     assert ask(where, head % (largest + 1)).status == 413
 
 
+def test_figures_are_not_for_whom_a_proxy_of_this_machine_serves(
+    where: Address,
+) -> None:
+    """Attack: the server takes away what a proxy says of whom it asks for."""
+    head = b"GET /metrics HTTP/1.1\r\n"
+
+    assert ask(where, head + b"\r\n").status == 200
+    for name in (b"X-Forwarded-For", b"Forwarded", b"X-Forwarded-Proto"):
+        assert ask(where, head + name + b": x\r\n\r\n").status == 404
+
+
 def assert_safe(answer: HTTPResponse) -> None:
     for name, value in (SAFE | CLOSED).items():
         assert answer.headers.get_all(name) == [value]

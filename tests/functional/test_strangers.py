@@ -29,6 +29,7 @@ from sandbox import Jira
 from tests.functional.callers import Caller
 from tests.functional.fakes import Clock, call
 from tests.functional.test_fuzz import (
+    FAMILY,
     OPEN,
     TRIGGERED,
     json_values,
@@ -190,10 +191,14 @@ def test_every_route_says_503_while_the_database_is_away(
         if endpoint in OPEN:
             continue
         caller.later(minutes=1)  # what strangers may have written down is limited
-        for token in tokens(caller, method, path).values():
+        for kind, token in tokens(caller, method, path).items():
             answer = caller.send(method, path, token=token, body={})
+            is_good = kind == FAMILY.get(endpoint.partition(".")[0])
+            if answer.status == 401 and not (is_good and "uninstalled" not in path):
+                continue  # what is wrong with it is seen without the database
             assert (answer.status, answer.body) == (503, b'{"error":"unavailable"}\n')
             assert answer.headers["Cache-Control"] == "no-cache, no-store"
+            assert answer.headers["Retry-After"] == "10"
     assert caller.send("GET", "/readyz").status == 503
     for path in ("/healthz", "/atlassian-connect.json", "/static/0/app.css"):
         assert caller.send("GET", path).status == 200

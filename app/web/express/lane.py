@@ -1,6 +1,7 @@
 """Answers a transition's call that is plainly in order; hands on everything else."""
 
 import io
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from app.tenants import callers
 from app.tenants.callers import Proof
 from app.tokens import checks, connect, target
 from app.tokens.checks import Refused, Verified
-from app.web import guards, left_out, recording, triggered
+from app.web import guards, left_out, measuring, recording, triggered
 from app.web.context import KEY, Web
 from app.web.errors import BadRequestError
 from app.web.express.together import Together, UnwrittenError
@@ -85,6 +86,7 @@ class Lane:
         The long way judges from the beginning what is False here: nothing of what was
         found out is handed on, least of all that something is wrong.
         """
+        began = time.perf_counter()
         scheme, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.upper() != "JWT":
             return False
@@ -93,11 +95,16 @@ class Lane:
             return False
         try:
             let = self._let_in(text.strip(), body, environ)
-            return let is not None and self.together.submit(let)
+            if let is None or not self.together.submit(let):
+                return False
         except (Refused, BadRequestError, UnwrittenError):
             return False
         except (DBAPIError, NoConnectionError):
             return False
+        is_told = self._web.runtime.settings.log_calls == "on"
+        seconds = time.perf_counter() - began
+        measuring.recorded(let.call, route=ROUTE, seconds=seconds, is_told=is_told)
+        return True
 
     def _let_in(self, text: str, body: bytes, environ: WSGIEnvironment) -> _Let | None:
         web = self._web
@@ -118,6 +125,7 @@ class Lane:
             tenant_id=known.tenant_id,
             verified=verified,
             webhook_id=environ.get("HTTP_X_ATLASSIAN_WEBHOOK_IDENTIFIER", ""),
+            traceparent=environ.get("HTTP_TRACEPARENT"),
         )
         return _Let(name, call, verified, known.proofs[verified.generation])
 

@@ -11,7 +11,7 @@ from flask import Blueprint, g, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from app import forge, rules, tenants
+from app import forge, rules, tenants, tracing
 from app.runs import Call
 from app.tenants import Door
 from app.tokens.checks import Refused, is_storable
@@ -63,7 +63,8 @@ def triggered_by_forge() -> ResponseReturnValue:
         issue_id=triggered.issue_id(event),
         config=config[: rules.MAX_SIZE + 1],
         rule_hash=rules.rule_hash(config),
-        unverified_hint=_hint(event),
+        unverified_hint=_hint(event)
+        | tracing.hint(request.headers.get(tracing.HEADER)),
         webhook_id=_execution(event),
     )
     if recording.record(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import listeners, rules, runs
+from app import listeners, rules, runs, tracing
 from app.audit import AuditEvent, Kind, Value
 from app.db import least_id
 from app.rules import InvalidRuleError
@@ -73,6 +73,16 @@ class Story:
         """Say whether it failed after it had begun, and turned to its failure steps."""
         has_turned = any(step.role is Role.ON_FAILURE for step in self.run.steps)
         return has_turned and not self.is_rescue
+
+    @property
+    def trace(self) -> str:
+        """Return the trace that everything it sends belongs to."""
+        return tracing.trace_of(self.run.id, self.run.unverified_hint)
+
+    @property
+    def is_trace_named(self) -> bool:
+        """Say whether its call named that trace, which nothing proves."""
+        return tracing.named_in(self.run.unverified_hint) is not None
 
     @property
     def took(self) -> str:
