@@ -74,8 +74,9 @@ def _round(item: pytest.Item) -> int:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    seeds = ", ".join(map(str, _seeds(config)))
-    return f"faults: seeds {seeds}; `--seed N -k NAME` plays one again"
+    seeds = _seeds(config)
+    told = f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"faults: {told}; `--seed N -k NAME` plays one again"
 
 
 def pytest_terminal_summary(

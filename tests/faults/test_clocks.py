@@ -17,14 +17,14 @@ from app.runs import RunState
 from tests.doctor.conftest import FAKETIMES
 from tests.faults.conftest import Conclude, Play
 from tests.faults.judging import ACCOUNTED
-from tests.faults.product import PATIENT
+from tests.faults.product import FAKED
 
 WRONG = 20
 """Seconds; with the leeway of 30 it is no reason to refuse anything."""
 
 LONGEST_JUMP = 300
 PATIENCE = 30
-SLOWEST = 0.5
+SLOWEST = 0.2
 REFUSED = range(400, 500)
 
 
@@ -48,7 +48,7 @@ class Watches:
             "FAKETIME_CACHE_DURATION": "1",  # seconds; to read it each time is slow
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
-            PATIENT: "1",
+            FAKED: "1",
         }
 
     def set(self, name: str, seconds: float) -> None:
