@@ -26,12 +26,15 @@ class Installation:
         yield runtime
         runtime.sessions.kw["bind"].dispose()
 
-    def listening(self, port: int, *, threads: int) -> dict[str, str]:
+    def listening(
+        self, port: int, *, threads: int, processes: int = 1
+    ) -> dict[str, str]:
         """Return the settings of a web server at this port."""
         return {
             **self.env,
             "COUNTERSIGN_LISTEN": f"127.0.0.1:{port}",
             "COUNTERSIGN_WEB_THREADS": str(threads),
+            "COUNTERSIGN_WEB_PROCESSES": str(processes),
         }
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,20 +35,21 @@ def counting_together() -> Iterator[None]:
         yield
         return
     try:
-        made = tempfile.TemporaryDirectory(
-            prefix="countersign-metrics-", ignore_cleanup_errors=True
-        )
+        folder = tempfile.mkdtemp(prefix="countersign-metrics-")
     except OSError as error:
         # Nothing may be written here: no reason not to serve.
         click.echo(f"processes do not count together: {error}", err=True)
         yield
         return
-    with made as folder:
-        os.environ[_TOGETHER] = folder  # noqa: TID251 -- handed on
-        try:
-            yield
-        finally:
+    maker = os.getpid()
+    os.environ[_TOGETHER] = folder  # noqa: TID251 -- handed on
+    try:
+        yield
+    finally:
+        # Processes that were forked from this one come by here, too, when they end.
+        if os.getpid() == maker:
             del os.environ[_TOGETHER]  # noqa: TID251 -- as above
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def extended(**more: str) -> dict[str, str]:

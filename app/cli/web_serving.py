@@ -1,24 +1,45 @@
-"""The web server, until it is stopped."""
+"""The web server, in one process or several, until it is stopped."""
 
+import gc
 import threading
 
-from app.cli import opening
+from app.cli import environment, opening
 from app.cli.signals import stopping
+from app.runtime import Runtime
+from app.settings import Settings
 from app.web import create_app, draining, left_out, measuring, server
 from app.web.context import KEY
 
 
 def serve() -> None:
     """Answer calls and pages; end what is in hand when told to stop."""
-    runtime = opening.runtime(serves=True, names=measuring.ids)
-    flask = create_app(runtime)
-    settings, web = runtime.settings, flask.extensions[KEY]
+    settings = environment.settings()
+    if settings.web_processes > 1:
+        # Takes a moment to load, and is not needed for one.
+        from app.web import many  # noqa: PLC0415
+
+        many.serve(settings, lambda: create_app(_opened()))
+        return
+    _serve(settings)
+
+
+def _opened() -> Runtime:
+    return opening.runtime(serves=True, names=measuring.ids)
+
+
+def _serve(settings: Settings) -> None:
+    flask = create_app(_opened())
+    web = flask.extensions[KEY]
     serving = server.create(
         flask,
         listen=settings.listen,
         threads=settings.web_threads,
         draining=web.draining,
     )
+    # A look for garbage through all that was loaded takes a tenth of a second, in which
+    # nobody is answered; none of it will ever be any.
+    gc.collect()
+    gc.freeze()
     hurry = threading.Event()
     with stopping(web.draining, hurry=hurry.set):
         draining.run(

@@ -27,6 +27,13 @@ class Settings(Surroundings):
         description="Address and port of the web server, behind your TLS proxy",
         examples=["0.0.0.0:8040"],
     )
+    web_processes: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes of a web server: one for each core of its machine",
+        examples=["2"],
+    )
     web_threads: int = Field(
         8, ge=1, le=256, description="Requests served at a time", examples=["16"]
     )

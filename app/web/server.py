@@ -22,6 +22,9 @@ from app.web.headers import CLOSED, SAFE
 CONNECTIONS = 1000
 """Sockets that may be open: two hundred slow clients must not keep others out."""
 
+BACKLOG = 1024
+"""Connections that the system accepts for us meanwhile."""
+
 CROWDED = 900
 """Connections from which on each new one ends the one that has waited for longest."""
 
@@ -38,6 +41,7 @@ beside its own."""
 CODES = {
     400: "bad-request",
     413: "too-large",
+    414: "too-long",
     431: "headers-too-large",
     501: "not-implemented",
 }
@@ -132,6 +136,7 @@ def create(
         port=int(port),
         threads=threads,
         connection_limit=CONNECTIONS,
+        backlog=BACKLOG,
         # select() cannot hold a thousand sockets; and who says nothing is let go.
         asyncore_use_poll=True,
         channel_timeout=30,

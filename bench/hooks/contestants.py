@@ -91,7 +91,9 @@ def _ours(course: Course) -> Iterator[list[Contestant]]:
             process = processes.started(
                 f"ours-{app}",
                 SERVERS[course.server](app, shape),
-                env=made.listening(shape.port, threads=course.threads),
+                env=made.listening(
+                    shape.port, threads=course.threads, processes=course.processes
+                ),
                 folder=course.folder,
             )
             one = Contestant(

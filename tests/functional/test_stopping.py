@@ -283,12 +283,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_restart_one_by_one_under_load_loses_no_call(
     site: Site, tmp_path: Path
 ) -> None:
+    """One of the two is a process by itself, the other has two."""
     ports = free_port(), free_port()
     site.env["COUNTERSIGN_DRAIN_SECONDS"] = "1"
     with ExitStack() as stack:
 
         def start(port: int, name: str) -> Process:
-            return stack.enter_context(web_server(name, site.env, tmp_path, port))
+            processes = {"COUNTERSIGN_WEB_PROCESSES": str(1 + ports.index(port))}
+            env = site.env | processes
+            return stack.enter_context(web_server(name, env, tmp_path, port))
 
         before = [start(port, f"old-{port}") for port in ports]
         with under_load(site, *ports) as load:
