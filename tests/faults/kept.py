@@ -54,6 +54,16 @@ class Kept:
             if self.popen is not None:
                 self.popen.send_signal(number)
 
+    def children(self) -> list[int]:
+        """Return the numbers of the processes that it has started."""
+        if self.popen is None:
+            return []
+        number = self.popen.pid
+        listed = Path(f"/proc/{number}/task/{number}/children")
+        with contextlib.suppress(OSError):
+            return [int(each) for each in listed.read_text(encoding="ascii").split()]
+        return []
+
     def keep(self) -> None:
         """Start it, and again whenever it ended, until told to stop."""
         while not self.stop.is_set():
