@@ -9,7 +9,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 # of Python say otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run cli test check bench mutants forge fmt clean
+.PHONY: run cli test check faults bench mutants forge fmt clean
 
 run:  ## the add-on and a small Jira, on this machine
 	$(SETUP) python node forge
@@ -30,6 +30,10 @@ check:  ## what CI asks: format, lint, types, layers, and every test with covera
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(PARALLEL) --cov --cov-fail-under=95
+
+faults:  ## kills, full disks, wrong clocks, cut wires; `make faults ARGS="--rounds 20"`
+	$(SETUP) python proxy
+	$(BIN)/pytest -x tests/faults $(ARGS)
 
 bench:  ## what we claim about speed; `make bench ARGS=hooks` for one part of it
 	$(SETUP) python node bench

@@ -56,7 +56,7 @@ from app.runs.pruning import (
     prune,
 )
 from app.runs.reading import Relative, WholeRun, get
-from app.runs.record import Call, record, record_all
+from app.runs.record import AHEAD, Call, record, record_all
 from app.runs.replaying import (
     REPLAYABLE,
     NotReplayableError,
@@ -106,6 +106,7 @@ from app.runs.waiting import (
 )
 
 __all__ = [
+    "AHEAD",
     "CANDIDATES",
     "MAX_DEPTH",
     "REPLAYABLE",

@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,11 @@ from sqlalchemy.orm import Session
 from app import db
 from app.runs.tables import Run, RunState, Why
 from app.tenants import Door
+from app.tokens.checks import LEEWAY
+
+AHEAD = LEEWAY + timedelta(seconds=1)
+"""How much later than its call was received, by our clock, a change may have happened:
+the leeway, by which the call was let in, and what `iat` leaves out of a second."""
 
 
 @dataclass(frozen=True, kw_only=True)

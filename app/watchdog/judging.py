@@ -9,9 +9,8 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.runs import Run, RunState
+from app.runs import AHEAD, Run, RunState
 from app.tenants import Door
-from app.tokens.checks import LEEWAY
 from app.watchdog.gates import Gate
 from app.watchdog.held import Held
 
@@ -74,7 +73,7 @@ def past(session: Session, tenant_id: uuid.UUID, held: Held) -> list[Past]:
     arrival = held.arrival
     unconfirmed = sa.and_(
         Run.state == RunState.RECEIVED,
-        Run.received_at >= arrival.at - LEEWAY,
+        Run.received_at >= arrival.at - AHEAD,
         # Attack: a call that an unproven secret signed keeps a ticket in its hold (T4).
         Run.due_at.is_not(None),
     )

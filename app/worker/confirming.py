@@ -8,9 +8,8 @@ from typing import Any
 from app.jira import CREATED, Issue, Jira, JiraError, StatusChange, instant
 from app.listeners import Version
 from app.rules.inventory import Entry, Inventory, entry_of
-from app.runs import Claim, Why
+from app.runs import AHEAD, Claim, Why
 from app.steps.base import RUN_PROPERTY
-from app.tokens.checks import LEEWAY
 
 OLDEST = timedelta(hours=1)
 """A change older than this at receipt is not what the call is about."""
@@ -184,7 +183,7 @@ def _same(found: Sequence[Change], history_id: str) -> Change:
 def _moves(
     issue: Issue, hint: Mapping[str, Any], received_at: datetime
 ) -> list[Change]:
-    since, until = received_at - OLDEST, received_at + LEEWAY
+    since, until = received_at - OLDEST, received_at + AHEAD
     return [
         _change_of(entry)
         for entry in _nearest(issue.changes, received_at)
@@ -213,7 +212,7 @@ def _creation(
     status_id, status_name = issue.status_id, issue.status_name
     if first and complete:
         status_id, status_name = first.from_id, first.from_name
-    fresh = received_at - OLDEST <= created <= received_at + LEEWAY
+    fresh = received_at - OLDEST <= created <= received_at + AHEAD
     if not fresh or status_name != hint["to_status"]:
         return []
     creator = issue.fields.get("creator") or {}

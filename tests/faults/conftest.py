@@ -1,330 +1,174 @@
-"""A Jira on a port, the add-on on a real database, and processes that can be killed."""
+"""Rounds and their seeds, and what every scenario plays with."""
 
-import json
+import random
+import secrets
+import shutil
 import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from flask import Flask
-from sqlalchemy.orm import Session, sessionmaker
 
-from app import db
-from app.crypto import Keyring
-from app.db import Base
-from app.http import NoMail
-from app.queue import Queue
-from app.runtime import Runtime, utc_now
-from app.settings import Settings
-from app.web import create_app
-from sandbox import Jira
-from sandbox import create_app as create_jira
-from sandbox.github import GitHub
-from sandbox.wire import Transport
-from tests import lending
-from tests.faults import racing
-from tests.faults.racing import SharedJira
-from tests.functional.callers import Caller
-from tests.functional.conftest import BASE_URL, KEY, ROOT, SITE, rule
-from tests.functional.fakes import Clock, Wire, call
-from tests.processes import ENVIRON, unmeasured
-from tests.serving import serving
+from app import keys
+from app.crypto import KeyPair
+from tests.faults import servers, stage
+from tests.faults.judging import ACCOUNTED, Verdict
+from tests.faults.servers import Postgres
+from tests.faults.stage import Setting, Stage
+from tests.killing import racing
 
-ADDON = "http://addon.test"
-COMMENT = {"do": "add-comment", "body": "Once"}
-LAG = 0.06
-"""Seconds that this Jira's search is late; the workers' looks outlast it."""
+Play = Callable[..., AbstractContextManager[Stage]]
+Conclude = Callable[..., Verdict]
 
 
 @dataclass
-class Started:
-    """A child at work."""
+class Tally:
+    """What all scenarios of this run came to."""
 
-    port: int
-    """Where it serves, if that is its job."""
-    code: int | None = None
-    """How it ended; empty until it did."""
+    verdicts: list[tuple[str, Verdict]] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Launcher:
-    """The process of `tests.faults.launcher`, which forks a child for each job."""
-
-    popen: subprocess.Popen[str]
-
-    def run(self, do: str, *, kill: Mapping[str, Any] | None = None, **job: Any) -> int:
-        """Have a job done; return how its process ended."""
-        with self.starting(do, kill=kill, **job) as started:
-            pass
-        assert started.code is not None
-        return started.code
-
-    @contextmanager
-    def starting(
-        self,
-        do: str,
-        *,
-        kill: Mapping[str, Any] | None = None,
-        end: signal.Signals | None = None,
-        **job: Any,
-    ) -> Iterator[Started]:
-        """Start a job; after the block send it a signal, and wait for its end."""
-        self._write({"do": do, "kill": kill, **job})
-        started = Started(self._read().get("port", 0))
-        number = int(signal.SIGKILL)
-        try:
-            yield started
-            number = int(end or 0)
-        finally:
-            self._write(number)
-            started.code = self._read()
-
-    def _write(self, line: object) -> None:
-        assert self.popen.stdin is not None
-        self.popen.stdin.write(json.dumps(line) + "\n")
-        self.popen.stdin.flush()
-
-    def _read(self) -> Any:
-        assert self.popen.stdout is not None
-        line = self.popen.stdout.readline()
-        assert line, "the launcher ended"
-        return json.loads(line)
+    def total(self, name: str) -> int:
+        return sum(verdict.counts.get(name, 0) for _, verdict in self.verdicts)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Both sides of the wire, and the hand that kills."""
-
-    settings: Settings
-    runtime: Runtime
-    app: Flask
-    jira: Jira
-    github: GitHub
-    """At the same address as Jira."""
-    launcher: Launcher
+TALLY = pytest.StashKey[Tally]()
 
 
-@dataclass(frozen=True)
-class Site:
-    """The product and the sandbox in one process, under one clock."""
-
-    runtime: Runtime
-    jira: Jira
-    wire: Wire
-    clock: Clock
-    caller: Caller
-
-    def fire(self) -> None:
-        """Record a run that is to comment DEMO-1."""
-        assert self.jira.install().is_good
-        self.jira.add_post_function("Start progress", rule(COMMENT))
-        self.jira.set_status("DEMO-1", "To Do")
-        self.jira.transition("DEMO-1", "Start progress")
-        assert self.jira.deliver_pending() == 1
-
-    def comments(self) -> int:
-        return len(
-            [c for c in self.jira.issue("DEMO-1").comments if c.get("properties")]
-        )
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--rounds", type=int, default=1, help="how often each plays")
+    group.addoption("--seed", type=int, help="of the first round; else any")
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def stage(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
-    """The add-on installed in a Jira that listens, once for each kind of database."""
-    folder = tmp_path_factory.mktemp(f"faults-{request.param}")
-    url = f"sqlite:///{folder / 'app.sqlite'}"
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres_url"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        site = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        env = environment(url, f"sqlite:///{folder / 'queue.sqlite'}", site)
-        config = Config(toml_file=ROOT / "pyproject.toml")
-        config.attributes["database_url"] = url
-        command.upgrade(config, "head")
-        settings = Settings.from_env(env)
-        runtime = Runtime.build(settings)
-        app = create_app(runtime)
-        jira = make_jira(app, site)
-        outside = create_jira(jira)
-        with serving(outside, listening), launched(env) as launcher:
-            assert jira.install().is_good
-            yield Stage(
-                settings=settings,
-                runtime=runtime,
-                app=app,
-                jira=jira,
-                github=outside.extensions["github"],
-                launcher=launcher,
-            )
-        jira.close()
-        runtime.sessions.kw["bind"].dispose()
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TALLY] = Tally()
+    if config.option.seed is None:
+        config.option.seed = secrets.randbelow(10**6)
+    # Who ends the suite ends all that it started: by either signal, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-@pytest.fixture
-def clean(stage: Stage) -> Iterator[Stage]:
-    """The stage without runs before, and without its post functions afterwards."""
-    empty(stage)
-    yield stage
-    for flow in stage.jira.world.state.workflows.values():
-        for functions in list(flow.live.values()):
-            for function in list(functions):
-                stage.jira.remove_post_function(function.id, flow.name)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", _seeds(metafunc.config), scope="session")
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def env(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, str]]:
-    """Settings with a migrated database that no other test's worker looks into."""
-    folder = tmp_path_factory.mktemp(f"race-{request.param}")
-    env = {
-        "COUNTERSIGN_BASE_URL": BASE_URL,
-        "COUNTERSIGN_DATABASE_URL": f"sqlite:///{folder / 'app.sqlite'}",
-        "COUNTERSIGN_QUEUE_URL": f"sqlite:///{folder / 'queue.sqlite'}",
-        "COUNTERSIGN_ENCRYPTION_KEYS": racing.KEY,
-        "COUNTERSIGN_INSTALL_KEYS_URL": f"{SITE}/install-keys",
-        "COUNTERSIGN_TENANTS": "open",
-    }
-    with contextmanager(_database)(request, env) as url:
-        racing.migrate(url)
-        yield env | {"COUNTERSIGN_DATABASE_URL": url}
+def _seeds(config: pytest.Config) -> range:
+    first = config.getoption("seed")
+    return range(first, first + config.getoption("rounds"))
 
 
-def _database(request: pytest.FixtureRequest, env: Mapping[str, str]) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield env["COUNTERSIGN_DATABASE_URL"]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Play one round after the other."""
+    items.sort(key=_round)
+
+
+def _round(item: pytest.Item) -> int:
+    assert isinstance(item, pytest.Function)
+    return int(str(item.callspec.params["seed"]))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    seeds = _seeds(config)
+    told = f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"faults: {told}; `--seed N -k NAME` plays one again"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    tally = config.stash[TALLY]
+    if not tally.verdicts:
         return
-    with racing.postgres_beside(request.getfixturevalue("postgres_url")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def all_sessions(env: Mapping[str, str]) -> Iterator[sessionmaker[Session]]:
-    sessions = db.make_sessions(env["COUNTERSIGN_DATABASE_URL"])
-    yield sessions
-    sessions.kw["bind"].dispose()
-
-
-@pytest.fixture
-def sessions(all_sessions: sessionmaker[Session]) -> Iterator[sessionmaker[Session]]:
-    yield all_sessions
-    with all_sessions.begin() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(table.delete())
-
-
-@pytest.fixture
-def shared(tmp_path: Path) -> SharedJira:
-    return SharedJira(tmp_path / "comments.log")
-
-
-@pytest.fixture
-def runtime(
-    env: Mapping[str, str], sessions: sessionmaker[Session], shared: SharedJira
-) -> Runtime:
-    """The product before the Jira in memory, by the real clock."""
-    settings = Settings.from_env(env)
-    return Runtime(
-        settings=settings,
-        sessions=sessions,
-        keyring=Keyring.from_base64(settings.sealing_keys),
-        http=shared,
-        mail=NoMail(),
-        queue=Queue(settings.queue_url),
-        now=utc_now,
+    terminalreporter.section("faults")
+    names = ("calls", "tries", "accepted", "succeeded", "failed", "ambiguous")
+    told = ", ".join(f"{tally.total(name)} {name}" for name in names)
+    lost, doubled = (
+        sum(len(getattr(verdict, kind)) for _, verdict in tally.verdicts)
+        for kind in ("lost", "doubled")
     )
+    terminalreporter.line(f"{len(tally.verdicts)} scenarios: {told}")
+    terminalreporter.line(f"{lost} lost, {doubled} doubled")
+
+
+@pytest.fixture(scope="session")
+def pairs() -> tuple[KeyPair, ...]:
+    """Signing keys for every site; slow to make."""
+    return tuple(keys.make(2))
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "app.sqlite"
+    racing.migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with servers.postgres() as server:
+        yield server
 
 
 @pytest.fixture
-def site(runtime: Runtime) -> Iterator[Site]:
-    clock = Clock()
-
-    def transport(
-        method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, bytes]:
-        answer = call(app, method, url, headers, body)
-        return answer.status, answer.body
-
-    jira = Jira(
-        now=clock,
-        addon_base_url=BASE_URL,
-        base_url=SITE,
-        transport=transport,
-        background=False,
-    )
-    wire = Wire(jira=lending.jira(jira), in_transaction=db.in_transaction)
-    runtime = replace(runtime, http=wire, now=clock)
-    app = lending.addon(runtime)
-    jira.site.descriptor = {"key": "countersign", "baseUrl": BASE_URL}
-    yield Site(runtime, jira, wire, clock, Caller(app=app, jira=jira, clock=clock))
-    jira.close()
+def rng(seed: int, request: pytest.FixtureRequest) -> random.Random:
+    """Every choice of a scenario comes from here."""
+    del seed  # it stands in the name
+    return random.Random(request.node.name)
 
 
-def empty(stage: Stage) -> None:
-    """Forget all runs."""
-    with stage.runtime.sessions.begin() as session:
-        for name in ("attempt", "run_step", "run"):
-            session.execute(sa.delete(Base.metadata.tables[name]))
+@pytest.fixture
+def sqlite(migrated: Path, tmp_path: Path) -> str:
+    """A database that other scenarios know nothing of."""
+    shutil.copy(migrated, tmp_path / "app.sqlite")
+    return f"sqlite:///{tmp_path}/app.sqlite"
 
 
-def environment(database_url: str, queue_url: str, site: str) -> dict[str, str]:
-    return {
-        "COUNTERSIGN_MODE": "development",
-        "COUNTERSIGN_BASE_URL": ADDON,
-        "COUNTERSIGN_DATABASE_URL": database_url,
-        "COUNTERSIGN_QUEUE_URL": queue_url,
-        "COUNTERSIGN_ENCRYPTION_KEYS": KEY,
-        "COUNTERSIGN_INSTALL_KEYS_URL": f"{site}/install-keys",
-        "COUNTERSIGN_SITE_SUFFIXES": "127.0.0.1",
-        "COUNTERSIGN_TENANTS": "open",
-    }
+@pytest.fixture
+def postgresql(postgres: Postgres) -> Iterator[str]:
+    name = postgres.create()
+    yield postgres.url(name)
+    postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def make_jira(app: Flask, site: str) -> Jira:
-    """Return a Jira that calls the add-on without a wire, and is called over one."""
-    return Jira(
-        addon_base_url=ADDON,
-        base_url=site,
-        transport=make_transport(app),
-        background=False,
-        lag=LAG,
-    )
+@pytest.fixture
+def database(rng: random.Random, request: pytest.FixtureRequest) -> str:
+    """One of either kind: where it does not matter which, rounds take turns."""
+    return str(request.getfixturevalue(rng.choice(["sqlite", "postgresql"])))
 
 
-def make_transport(app: Flask) -> Transport:
-    def transport(
-        method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, bytes]:
-        answer = call(app, method, url, headers, body)
-        return answer.status, answer.body
+@pytest.fixture
+def play(rng: random.Random, tmp_path: Path, pairs: tuple[KeyPair, ...]) -> Play:
+    def play(**unusual: Any) -> AbstractContextManager[Stage]:
+        usual: dict[str, Any] = {"folder": tmp_path, "random": rng, "pairs": pairs}
+        return stage.opened(Setting(**usual | unusual))
 
-    return transport
+    return play
 
 
-@contextmanager
-def launched(env: Mapping[str, str]) -> Iterator[Launcher]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.launcher"],
-        cwd=ROOT,
-        # A child that is killed has nothing to hand over; nor has one that lives to its
-        # `os._exit`, and to be traced took it half its time.
-        env=unmeasured(ENVIRON) | dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as popen:
-        try:
-            yield Launcher(popen)
-        finally:
-            popen.terminate()
+@pytest.fixture
+def conclude(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Conclude:
+    """Judge a stage, print what came of it, and fail for what must not be."""
+
+    def conclude(playing: Stage, **how: Any) -> Verdict:
+        verdict = playing.judge(**how)
+        request.config.stash[TALLY].verdicts.append((request.node.name, verdict))
+        kind = sa.make_url(playing.setting.database).get_backend_name()
+        with capsys.disabled():
+            sys.stdout.write(f"\n  {request.node.name}, {kind}: {verdict.words} ")
+            sys.stdout.flush()
+        assert verdict.is_good, f"{verdict.faults}\n{playing.tails()}"
+        return verdict
+
+    return conclude
+
+
+__all__ = ["ACCOUNTED", "Conclude", "Play"]

@@ -16,6 +16,7 @@ from app.http import Response
 from app.runs import Run, RunState, Why
 from app.runtime import Runtime
 from app.settings import Settings
+from app.tokens.checks import LEEWAY
 from app.worker import Prover, Worker
 from sandbox import Jira, mishaps
 from tests.functional.callers import Caller
@@ -174,6 +175,18 @@ class TestConfirmation:
         worker.drain()
 
         assert all_runs()[0].state is RunState.SUCCEEDED
+
+    def test_t1_call_that_a_wrong_clock_lets_in_is_confirmed(
+        self, site: Jira, worker: Worker, all_runs: Runs
+    ) -> None:
+        """A token tells whole seconds, and Jira's history tells parts of them."""
+        site.world.offset = LEEWAY + timedelta(seconds=0.9)
+        move(site)
+        assert site.deliver_pending() == 1
+
+        worker.drain()
+
+        assert [run.state for run in all_runs()] == [RunState.SUCCEEDED]
 
     def test_t1_change_of_more_than_an_hour_ago_confirms_nothing(
         self,

@@ -27,15 +27,15 @@ from app.steps.deliver import reference
 from app.worker import Worker
 from sandbox.github import GitHub
 from sandbox.github.build import Build
-from tests.faults import racing
-from tests.faults.conftest import Site
-from tests.faults.test_race import is_waiting
 from tests.functional.building import open_github
 from tests.functional.conftest import rule
 from tests.functional.fakes import Answer, Wire
 from tests.functional.receiving import START, Desk, open_desk
 from tests.functional.test_builds_answer import answers, listen
 from tests.functional.test_github import set_up
+from tests.killing import racing
+from tests.killing.conftest import Site
+from tests.killing.test_race import is_waiting
 
 MOST_COMMITS = 20
 WAIT = timedelta(minutes=2)

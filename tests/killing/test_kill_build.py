@@ -20,16 +20,16 @@ from sandbox.addon import Call
 from sandbox.github.build import Build
 from sandbox.github.replies import Reply
 from sandbox.github.repository import SHOP
-from tests.faults.conftest import Stage, empty
-from tests.faults.test_kill_web import (
+from tests.functional.test_github import define
+from tests.killing.conftest import Stage, empty
+from tests.killing.test_kill_web import (
     KILLED,
     MOST_PLACES,
     in_process,
     serving,
     transport_to,
 )
-from tests.faults.test_kill_worker import fire, kill_everywhere, moves
-from tests.functional.test_github import define
+from tests.killing.test_kill_worker import fire, kill_everywhere, moves
 
 NO_ANSWER = "no answer came within 5 seconds"
 

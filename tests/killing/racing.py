@@ -1,7 +1,7 @@
 """What races need: databases, a Jira in memory, workers in processes of their own.
 
-`python -m tests.faults.racing drain FILE` carries out what is due, against that Jira;
-`python -m tests.faults.racing woken` is `countersign worker` that never sweeps.
+`python -m tests.killing.racing drain FILE` carries out what is due, against that Jira;
+`python -m tests.killing.racing woken` is `countersign worker` that never sweeps.
 """
 
 import contextlib

@@ -16,7 +16,7 @@ from app.crypto import Keyring, Secret, key_id_of
 from app.runtime import Runtime, utc_now
 from app.tenants import Tenant
 from app.vault import Owner, SecretVersion
-from tests.faults.conftest import Stage
+from tests.killing.conftest import Stage
 
 NEW = base64.b64encode(b"n" * 32).decode()
 SECRETS = 11

@@ -13,7 +13,7 @@ from app import runs
 from app.runs import Run, RunState, RunStep, StepState, Why
 from app.steps import STEPS
 from sandbox import world
-from tests.faults.conftest import Stage
+from tests.killing.conftest import Stage
 
 KILLED = -9
 MOST_PLACES = 100

@@ -24,8 +24,8 @@ from app.destinations import (
 from app.runs import Run, RunState, RunStep, StepState, Why
 from app.steps.deliver import reference
 from app.tenants import Tenant
-from tests.faults.conftest import Stage, empty
-from tests.faults.test_kill_worker import EVERYWHERE, KILLED, fire, kill_everywhere
+from tests.killing.conftest import Stage, empty
+from tests.killing.test_kill_worker import EVERYWHERE, KILLED, fire, kill_everywhere
 from tests.serving import serving
 
 SENT = {"what": "POST /in", "when": "after", "n": 1}

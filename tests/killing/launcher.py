@@ -1,4 +1,4 @@
-"""Workers and web servers that die on purpose: `python -m tests.faults.launcher`.
+"""Workers and web servers that die on purpose: `python -m tests.killing.launcher`.
 
 The process imports everything and opens nothing. Each line on its standard input is a
 job, for which it forks a child with the real `Runtime`, built from the environment. It

@@ -33,10 +33,10 @@ from app.runs import (
 from app.runtime import Runtime
 from app.tenants import State, Tenant
 from app.worker import Prover, Worker
-from tests.faults import racing
-from tests.faults.conftest import COMMENT, Site
-from tests.faults.racing import SharedJira
 from tests.functional.conftest import rule
+from tests.killing import racing
+from tests.killing.conftest import COMMENT, Site
+from tests.killing.racing import SharedJira
 from tests.processes import ENVIRON, PYTHON, ROOT, unmeasured
 
 RUNS = 120
@@ -162,7 +162,7 @@ def draining(
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a worker that says when it is ready, and waits to be told to begin."""
     with subprocess.Popen(  # noqa: S603 -- a module of these tests
-        [PYTHON, "-m", "tests.faults.racing", "drain", str(shared.log)],
+        [PYTHON, "-m", "tests.killing.racing", "drain", str(shared.log)],
         cwd=ROOT,
         env=unmeasured(ENVIRON) | dict(env),
         stdin=subprocess.PIPE,
