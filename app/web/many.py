@@ -97,6 +97,8 @@ class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             super().handle_exit(sig, frame)
             return
         web.draining.set()
+        # Whoever keeps a connection is told that there is no next answer on it.
+        self.cfg.set("keepalive", 0)
         later = threading.Timer(
             self.wsgi.extensions["drain_seconds"], super().handle_exit, (sig, frame)
         )

@@ -3,6 +3,7 @@
 import http.client
 import itertools
 import json
+import select
 import signal
 import socket
 import threading
@@ -221,9 +222,11 @@ class Balancer:
             number = next(numbers)
             ready = sorted(self.ready)
             port = ready[number % len(ready)]
-            client = kept.get(port) or http.client.HTTPConnection(
-                "127.0.0.1", port, timeout=OUTLASTING
-            )
+            client = kept.get(port)
+            if client is None or is_closed(client):
+                client = http.client.HTTPConnection(
+                    "127.0.0.1", port, timeout=OUTLASTING
+                )
             body, headers = self.site.signed(number)
             try:
                 client.request("POST", TRIGGERED, body, headers)
@@ -239,6 +242,11 @@ class Balancer:
             time.sleep(0.02)
         for client in kept.values():
             client.close()
+
+
+def is_closed(client: http.client.HTTPConnection) -> bool:
+    """Say whether the server has let go of a connection, as a proxy sees it."""
+    return bool(client.sock and select.select([client.sock], [], [], 0)[0])
 
 
 def is_ready(port: int) -> bool:

@@ -255,6 +255,9 @@ def test_nothing_is_unpickled(site: Site, storage: Storage, tmp_path: Path) -> N
 def test_wake_up_says_nothing_of_whom_it_is_for(site: Site, storage: Storage) -> None:
     with site.reached_by(storage.url):
         run_id = site.fire()
+        deadline = time.monotonic() + 20
+        while not storage.all() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     assert storage.all() == [b"app.queue.wake"]
     kept = storage.everything()
@@ -291,7 +294,11 @@ def test_runs_are_recorded_and_carried_out_while_the_queue_is_down(
     with site.reached_by(down):
         run_id = site.fire()
         assert site.state_of(run_id) is RunState.RECEIVED
-        assert "queue: ConnectionError" in caplog.text
+        deadline = time.monotonic() + 20
+        while "queue: ConnectionError" not in caplog.text:
+            # Beside the call: Jira did not wait for it.
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
         with site.worker(down, tmp_path, SWEEPING) as worker:
             site.wait_for(run_id, worker)

@@ -24,7 +24,7 @@ from app.web.keys.offered_secret import OfferedSecret
 from app.web.overview import attention, charts, site_health, windows
 from app.web.overview.attention import HeldDestination, TroubledRule
 from app.web.overview.charts import Chart
-from app.web.overview.site_health import Health
+from app.web.overview.sentences import Health
 from app.web.overview.site_state import State, Troubled
 from app.web.overview.windows import DAY, WINDOWS, Window
 from app.web.runs import run_words

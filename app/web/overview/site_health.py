@@ -1,31 +1,10 @@
 """How a site is, in one sentence: the worst thing first, and what to do about it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
 
 from app.destinations import DestinationState
+from app.web.overview.sentences import Health, Next, names
 from app.web.overview.site_state import State, Troubled
-
-NAMED = 3
-"""Names that a sentence has; more are a number."""
-
-
-class Next(NamedTuple):
-    """The one thing to do next."""
-
-    label: str
-    href: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Health:
-    sentence: str
-    tone: str
-    detail: str = ""
-    since: datetime | None = None
-    next: Next | None = None
 
 
 def health(state: State) -> Health:
@@ -112,7 +91,7 @@ def _stopped(state: State) -> Health | None:
     if not state.stopped:
         return None
     return Health(
-        sentence=f"The watchdog has stopped for {_names(state.stopped, 'rules')}.",
+        sentence=f"The watchdog has stopped for {names(state.stopped, 'rules')}.",
         tone="danger",
         detail="It moved too many issues at once, and waits for a person to say go on.",
         next=Next("Look at it and let it go on", "#/rules"),
@@ -167,9 +146,9 @@ def _destinations(state: State) -> Health | None:
         found = [each for each in state.troubled if which(each)]
         if found:
             is_one = len(found) == 1
-            names = _names([each.name for each in found], "destinations")
+            named = names([each.name for each in found], "destinations")
             return Health(
-                sentence=f"{names[:1].upper()}{names[1:]} {words(is_one)}.",
+                sentence=f"{named[:1].upper()}{named[1:]} {words(is_one)}.",
                 tone=tone,
                 next=Next("See what it answered", f"#/destinations/{found[0].id}")
                 if is_one
@@ -181,11 +160,11 @@ def _destinations(state: State) -> Health | None:
 def _unsound(state: State) -> Health | None:
     if not state.unsound:
         return None
-    names = _names(state.unsound, "rules")
+    named = names(state.unsound, "rules")
     return Health(
-        sentence=f"The gate of {names} is open."
+        sentence=f"The gate of {named} is open."
         if len(state.unsound) == 1
-        else f"The gates of {names} are open.",
+        else f"The gates of {named} are open.",
         tone="warning",
         detail="Others than Countersign can move issues out of the hold.",
         next=Next("See which ways are open", "#/rules"),
@@ -296,9 +275,3 @@ _TROUBLES: Sequence[tuple[Callable[[bool], str], str, Callable[[Troubled], bool]
         lambda each: each.state is DestinationState.ACTIVE,
     ),
 )
-
-
-def _names(names: Sequence[str], what: str) -> str:
-    if len(names) > NAMED:
-        return f"{len(names)} {what}"
-    return ", ".join(f"“{name}”" for name in names)
