@@ -222,11 +222,11 @@ class Balancer:
             number = next(numbers)
             ready = sorted(self.ready)
             port = ready[number % len(ready)]
-            client = kept.get(port)
-            if client is None or is_closed(client):
-                client = http.client.HTTPConnection(
-                    "127.0.0.1", port, timeout=OUTLASTING
-                )
+            if port in kept and is_closed(kept[port]):
+                kept.pop(port).close()
+            client = kept.get(port) or http.client.HTTPConnection(
+                "127.0.0.1", port, timeout=OUTLASTING
+            )
             body, headers = self.site.signed(number)
             try:
                 client.request("POST", TRIGGERED, body, headers)
