@@ -4,14 +4,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audit.kinds import Kind
 from app.audit.tables import AuditEvent, Value, canonical, clean
-from app.db import new_id
+from app.db import insert_all, new_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +21,6 @@ class Change:
     actor: str
     now: datetime
 
-
-_insert = sa.insert(cast("sa.Table", AuditEvent.__table__))
 
 _PROBE = "probe"
 """No kind of event: nothing happened."""
@@ -80,8 +77,7 @@ def record_all(session: Session, facts: Sequence[Fact], *, now: datetime) -> Non
         }
         for fact in facts
     ]
-    if rows:
-        session.connection().execute(_insert, rows)
+    insert_all(session, AuditEvent, rows)
 
 
 def record_unproven(

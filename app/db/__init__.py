@@ -1,7 +1,8 @@
 """Tables' common ground.
 
 `columns` has the base class and the types, `ids` our ids, `engines` how each database
-is opened, `sessions` how a transaction is begun.
+is opened, `sessions` how a transaction is begun, `writing` how many
+rows go into one statement.
 """
 
 from app.db.columns import NAMING_CONVENTION, Base, UTCDateTime, printable
@@ -9,11 +10,11 @@ from app.db.engines import BUSY_SECONDS, make_engine
 from app.db.ids import is_of, least_id, moment_of, new_id
 from app.db.sessions import (
     in_transaction,
-    insert_all_once,
     insert_once,
     make_sessions,
     reading,
 )
+from app.db.writing import insert_all, insert_all_once
 
 __all__ = [
     "BUSY_SECONDS",
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "UTCDateTime",
     "in_transaction",
+    "insert_all",
     "insert_all_once",
     "insert_once",
     "is_of",

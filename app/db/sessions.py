@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -60,17 +60,6 @@ def insert_once(
         _insert(session, table).values(dict(values)).returning(table.__table__.c.id)
     )
     return inserted
-
-
-def insert_all_once(
-    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]
-) -> int:
-    """Insert rows that have the same columns, but none that `insert_once` would not.
-
-    Return how many there were: with their ids the caller finds out which.
-    """
-    # Not by the session itself: it would keep every row for what may still change.
-    return session.connection().execute(_insert(session, table), rows).rowcount
 
 
 def _insert(session: Session, table: type[Base]) -> postgresql.Insert | sqlite.Insert:

@@ -30,13 +30,16 @@ class Waker:
     def ring(self) -> None:
         """Let a worker look soon for what is due, which is committed by now."""
         self._rung.set()
-        if self._thread is None:
+        if not self._is_there():
             with self._lock:
-                if self._thread is None:
+                if not self._is_there():
                     self._thread = threading.Thread(
                         target=self._run, name="waker", daemon=True
                     )
                     self._thread.start()
+
+    def _is_there(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
         while self._rung.wait():
