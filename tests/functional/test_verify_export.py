@@ -145,7 +145,8 @@ def delete(lines: Lines, at: int) -> str:
 
 
 def insert(lines: Lines, at: int) -> str:
-    put = lines[at] | {"id": str(uuid.uuid4())}
+    # Behind all others by its moment, or it would only have changed places.
+    put = lines[at] | {"id": str(uuid.UUID(int=uuid.uuid4().int | 1 << 127))}
     lines.insert(at, put)
     return f"event {when(uuid.UUID(put['id']))} does not belong"
 

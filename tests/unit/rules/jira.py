@@ -40,6 +40,7 @@ class FakeJira:
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
     stored: list[tuple[str, str, Any]] = field(default_factory=list)
+    is_self_managed: bool = False
 
     def own_account(self) -> str:
         return ACCOUNT

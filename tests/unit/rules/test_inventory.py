@@ -50,6 +50,8 @@ class FakeJira:
     asked: int = 0
     error: Exception | None = None
     seconds: float = 0
+    own_rules: None = None
+    """Only a self-managed site has rules that are ours."""
 
     def rule_inventory(self) -> list[dict[str, Any]]:
         self.asked += 1
