@@ -99,14 +99,21 @@ def still_callers(
 
     Attack: a call with a secret that was revoked, or of a tenant that has just left, is
     let in by what a process remembers of before.
+
+    First the tenants are locked, and only then is looked. PostgreSQL waits for a lock
+    in the middle of a statement, and goes on with the names and secrets that it found
+    before it waited: those of a tenant that ended one of them meanwhile, and stays.
     """
     wanted = set(proofs)
+    identities = [proof.identity_id for proof in wanted]
     # Not by the session itself, which would look for objects in what are two ids.
-    rows = session.connection().execute(
+    connection = session.connection()
+    connection.execute(_LOCK, {"identities": identities})
+    rows = connection.execute(
         _STILL,
         {
             "now": now,
-            "identities": [proof.identity_id for proof in wanted],
+            "identities": identities,
             "versions": [proof.version_id for proof in wanted],
         },
     )
@@ -147,6 +154,18 @@ _ROWS = (
 _identity, _tenant, _version = (
     cast("sa.Table", each.__table__) for each in (TenantIdentity, Tenant, SecretVersion)
 )
+_LOCK = (
+    sa.select(_tenant.c.id)
+    .where(
+        _tenant.c.id.in_(
+            sa.select(_identity.c.tenant_id).where(
+                _identity.c.id.in_(sa.bindparam("identities", expanding=True))
+            )
+        )
+    )
+    .order_by(_tenant.c.id)  # two who lock several lock them in one order
+    .with_for_update(read=True)
+)
 _STILL = (
     sa.select(_identity.c.id, _version.c.id)
     .select_from(_version)
@@ -160,6 +179,4 @@ _STILL = (
         _identity.c.ended_at.is_(None),
         _tenant.c.state == State.ACTIVE,
     )
-    .order_by(_tenant.c.id)  # two who lock several lock them in one order
-    .with_for_update(read=True, of=_tenant)
 )

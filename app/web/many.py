@@ -74,6 +74,11 @@ class _Served(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             # Forge lends us two tokens of up to 16 kB beside its own.
             "limit_request_field_size": MAX_HEADERS,
             "control_socket_disable": True,
+            # Attack: a proxy on this machine passes on what a stranger sends. By the
+            # header SCRIPT_NAME he would choose a part of the signed address that is
+            # left out when we look for its route.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
             "logger_class": _Log,
             "worker_exit": _ended,
         }
