@@ -38,7 +38,7 @@ class Ticket(Base):
     account_id: Mapped[str]
     ticket_hash: Mapped[str] = mapped_column(unique=True)
     wanted: Mapped[dict[str, Any]]
-    """What is to be in the file; of a session, since when it lasts."""
+    """What is to be in the file; of a session, nothing."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
