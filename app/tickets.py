@@ -111,6 +111,7 @@ def delete_expired(session: Session, *, now: datetime) -> None:
 
 
 def _hash(purpose: str, ticket: str) -> str:
-    # Attack: a ticket for a file is taken to the sign-in. It is another one there.
-    named = f"{purpose}\x00{ticket}" if purpose != DOWNLOAD else ticket
+    # Attack: a ticket for a file is taken to the sign-in, or one for the sign-in, with
+    # its purpose before it, to the files. It is another one there.
+    named = f"{purpose}\x00{ticket}"
     return hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()

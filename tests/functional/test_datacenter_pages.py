@@ -81,6 +81,9 @@ def test_t10_ticket_for_a_file_is_none_for_a_session_nor_the_other_way(
     assert office.sign_in(file).status == 404
     assert office.send("GET", f"/downloads/{office.ticket()}").status == 404
     assert office.send("GET", f"/downloads/{file}").status == 200
+    waiting = office.ticket()
+    assert office.send("GET", f"/downloads/session%00{waiting}").status == 404
+    assert office.sign_in(waiting).status == 201
 
 
 def test_session_ends_after_fifteen_minutes_unless_it_is_renewed(

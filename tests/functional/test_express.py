@@ -351,6 +351,20 @@ def test_database_that_fails_is_503_and_nothing_is_half_done(
     assert ways.went(1) == (204, "short")
 
 
+def test_t5_call_that_breaks_the_writing_breaks_no_others(
+    ways: Ways, all_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a tenant finds what cannot be written, and another one writes it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("of another's call")
+
+    monkeypatch.setattr("app.audit.record_all", broken)
+
+    assert ways.went(1) == (204, "long")
+    assert [run.issue_id for run in all_runs()] == ["10999", "10001"]
+
+
 def test_worker_is_woken(ways: Ways) -> None:
     woken = threading.Event()
     ways.caller.app.extensions["countersign"].waker.queue = _Bell(woken)
