@@ -75,6 +75,21 @@ def issue(
     return ticket
 
 
+def is_there(
+    session: Session,
+    unverified_ticket: str,
+    *,
+    purpose: str = DOWNLOAD,
+    now: datetime,
+) -> bool:
+    """Say whether there is such a ticket, which is to be asked before it is used up.
+
+    Attack: on SQLite one writes at a time, and a stranger who guesses would be one.
+    """
+    found = sa.select(Ticket.id).where(*_good(purpose, unverified_ticket, now))
+    return session.scalar(found) is not None
+
+
 def redeem(
     session: Session,
     unverified_ticket: str,
@@ -92,10 +107,7 @@ def redeem(
     """
     row = session.execute(
         sa.delete(Ticket)
-        .where(
-            Ticket.ticket_hash == _hash(purpose, unverified_ticket),
-            Ticket.expires_at > now,
-        )
+        .where(*_good(purpose, unverified_ticket, now))
         .returning(Ticket.tenant_id, Ticket.account_id, Ticket.wanted)
     ).one_or_none()
     if row is None:
@@ -108,6 +120,13 @@ def redeem(
 def delete_expired(session: Session, *, now: datetime) -> None:
     """Forget tickets that nobody came with in time."""
     session.execute(sa.delete(Ticket).where(Ticket.expires_at <= now))
+
+
+def _good(
+    purpose: str, unverified_ticket: str, now: datetime
+) -> tuple[sa.ColumnElement[bool], ...]:
+    named = Ticket.ticket_hash == _hash(purpose, unverified_ticket)
+    return named, Ticket.expires_at > now
 
 
 def _hash(purpose: str, ticket: str) -> str:

@@ -49,6 +49,11 @@ def invite(
     return tickets.issue(session, tenant_id, person, {}, purpose=PURPOSE, now=now)
 
 
+def is_invited(session: Session, unverified_ticket: str, *, now: datetime) -> bool:
+    """Say whether there is such a ticket, without using it up."""
+    return tickets.is_there(session, unverified_ticket, purpose=PURPOSE, now=now)
+
+
 def sign_in(
     session: Session, unverified_ticket: str, *, now: datetime
 ) -> Sitting | None:
