@@ -92,28 +92,33 @@ def get_known(session: Session, keyring: Keyring, name: str, *, now: datetime) -
     )
 
 
+def hold(session: Session, proofs: Iterable[Proof]) -> None:
+    """Let the tenants of these be as they are until the transaction ends.
+
+    It may wait for who changes one of them. What counts is asked after that, and by the
+    clock as it is after that: PostgreSQL, which waits in the middle of a statement,
+    goes on with the names and secrets that it found before; and a secret that was
+    revoked meanwhile counted still when the wait began.
+    """
+    identities = list({proof.identity_id for proof in proofs})
+    session.connection().execute(_HOLD, {"identities": identities})
+
+
 def still_callers(
     session: Session, proofs: Iterable[Proof], *, now: datetime
 ) -> frozenset[Proof]:
-    """Return which of these hold, and let them hold until the transaction ends.
+    """Return which of these count; the caller holds their tenants (`hold`).
 
     Attack: a call with a secret that was revoked, or of a tenant that has just left, is
     let in by what a process remembers of before.
-
-    First the tenants are locked, and only then is looked. PostgreSQL waits for a lock
-    in the middle of a statement, and goes on with the names and secrets that it found
-    before it waited: those of a tenant that ended one of them meanwhile, and stays.
     """
     wanted = set(proofs)
-    identities = [proof.identity_id for proof in wanted]
     # Not by the session itself, which would look for objects in what are two ids.
-    connection = session.connection()
-    connection.execute(_LOCK, {"identities": identities})
-    rows = connection.execute(
+    rows = session.connection().execute(
         _STILL,
         {
             "now": now,
-            "identities": identities,
+            "identities": [proof.identity_id for proof in wanted],
             "versions": [proof.version_id for proof in wanted],
         },
     )
@@ -154,7 +159,7 @@ _ROWS = (
 _identity, _tenant, _version = (
     cast("sa.Table", each.__table__) for each in (TenantIdentity, Tenant, SecretVersion)
 )
-_LOCK = (
+_HOLD = (
     sa.select(_tenant.c.id)
     .where(
         _tenant.c.id.in_(

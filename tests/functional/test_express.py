@@ -401,6 +401,23 @@ def test_t4_name_that_ends_while_a_call_waits_for_its_tenant_lets_nobody_in(
     assert [run.issue_id for run in all_runs()] == ["10999"]
 
 
+def test_t4_secret_that_ends_while_a_call_waits_for_its_tenant_opens_no_more(
+    ways: Ways, runtime: Runtime, all_runs: Runs, clock: Clock
+) -> None:
+    """Attack: by the clock as it was before the wait, the secret would count still."""
+    with ThreadPoolExecutor(1) as threads:
+        with runtime.sessions.begin() as session:
+            tenant = session.scalars(sa.select(Tenant).with_for_update()).one()
+            waiting = threads.submit(ways.went, 1)
+            if session.get_bind().dialect.name == "postgresql":
+                wait_for_lock(runtime)
+            clock.advance(timedelta(seconds=1))
+            owner, keyring = tenant.shared_secret, runtime.keyring
+            vault.put(session, keyring, owner, Secret(OTHER), now=clock())
+        assert waiting.result(60) == (401, "long")
+    assert [run.issue_id for run in all_runs()] == ["10999"]
+
+
 def wait_for_lock(runtime: Runtime) -> None:
     """Return once somebody waits for a row that another transaction has locked."""
     asked = sa.text(

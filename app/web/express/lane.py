@@ -153,9 +153,10 @@ class Lane:
         It is not if somebody may call no more, or if the call was recorded before.
         """
         web = self._web
-        now = web.runtime.now()
+        proofs = [each.proof for each in many]
         with web.runtime.sessions.begin() as session:
-            proofs = [each.proof for each in many]
+            callers.hold(session, proofs)
+            now = web.runtime.now()
             still = callers.still_callers(session, proofs, now=now)
             good = [each for each in many if each.proof in still]
             ids = runs.record_all(session, [each.call for each in good], now=now)
