@@ -79,6 +79,9 @@ DELIVERY_SECONDS = _histogram(
 JIRA_CALLS = _counter("jira_calls", "Our calls to Jira by what it answered", "status")
 JIRA_THROTTLED = _counter("jira_throttled", "Calls that Jira answered with 429")
 
+_OF_PROXIES = ("HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+"""What the names of headers begin with by which a proxy says that it is one."""
+
 TOO_MANY = 429
 NO_ANSWER = "none"
 
@@ -122,7 +125,7 @@ def may_read(environ: Mapping[str, Any], token: str) -> bool:
 
 
 def _is_local(environ: Mapping[str, Any]) -> bool:
-    if any(name.startswith(("HTTP_X_FORWARDED", "HTTP_FORWARDED")) for name in environ):
+    if any(name.startswith(_OF_PROXIES) for name in environ):
         return False
     try:
         return ipaddress.ip_address(environ.get("REMOTE_ADDR", "")).is_loopback

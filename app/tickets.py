@@ -38,7 +38,7 @@ class Ticket(Base):
     account_id: Mapped[str]
     ticket_hash: Mapped[str] = mapped_column(unique=True)
     wanted: Mapped[dict[str, Any]]
-    """What is to be in the file; of a session, since when it lasts."""
+    """What is to be in the file; of a session, nothing."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
@@ -75,6 +75,21 @@ def issue(
     return ticket
 
 
+def is_there(
+    session: Session,
+    unverified_ticket: str,
+    *,
+    purpose: str = DOWNLOAD,
+    now: datetime,
+) -> bool:
+    """Say whether there is such a ticket, which is to be asked before it is used up.
+
+    Attack: on SQLite one writes at a time, and a stranger who guesses would be one.
+    """
+    found = sa.select(Ticket.id).where(*_good(purpose, unverified_ticket, now))
+    return session.scalar(found) is not None
+
+
 def redeem(
     session: Session,
     unverified_ticket: str,
@@ -92,10 +107,7 @@ def redeem(
     """
     row = session.execute(
         sa.delete(Ticket)
-        .where(
-            Ticket.ticket_hash == _hash(purpose, unverified_ticket),
-            Ticket.expires_at > now,
-        )
+        .where(*_good(purpose, unverified_ticket, now))
         .returning(Ticket.tenant_id, Ticket.account_id, Ticket.wanted)
     ).one_or_none()
     if row is None:
@@ -110,7 +122,15 @@ def delete_expired(session: Session, *, now: datetime) -> None:
     session.execute(sa.delete(Ticket).where(Ticket.expires_at <= now))
 
 
+def _good(
+    purpose: str, unverified_ticket: str, now: datetime
+) -> tuple[sa.ColumnElement[bool], ...]:
+    named = Ticket.ticket_hash == _hash(purpose, unverified_ticket)
+    return named, Ticket.expires_at > now
+
+
 def _hash(purpose: str, ticket: str) -> str:
-    # Attack: a ticket for a file is taken to the sign-in. It is another one there.
-    named = f"{purpose}\x00{ticket}" if purpose != DOWNLOAD else ticket
+    # Attack: a ticket for a file is taken to the sign-in, or one for the sign-in, with
+    # its purpose before it, to the files. It is another one there.
+    named = f"{purpose}\x00{ticket}"
     return hashlib.sha256(named.encode("utf-8", "replace")).hexdigest()

@@ -29,5 +29,8 @@ def begin(runtime: Runtime) -> None:
             except sa.exc.DBAPIError as error:
                 # Nothing is lost: it is counted until the database is back.
                 log.error("database: %s", patience.words_of(error))  # noqa: TRY400 -- the text has values
+            except Exception:
+                # A thread that ended would count no more from then on.
+                log.exception("what calls cost is not written down")
 
     threading.Thread(target=write, name="metering", daemon=True).start()

@@ -16,7 +16,7 @@ from app import audit, tenants, tickets, vault
 from app.crypto import Keyring, Secret
 from app.tenants import Door, State, Tenant
 from app.tokens import session as tokens
-from app.tokens.checks import Unverified, Verified
+from app.tokens.checks import Reason, Refused, Unverified, Verified
 
 PURPOSE = "session"
 """What a ticket is for. Attack: one for a download is taken to the sign-in."""
@@ -30,33 +30,28 @@ class Sitting:
     person: str
     """The key of a user of that Jira."""
     since: datetime
+    generation: int | None = None
+    """Which version of the site's secret signed its token; None before its first."""
 
 
 def invite(
-    session: Session,
-    tenant_id: uuid.UUID,
-    person: str,
-    *,
-    since: datetime | None = None,
-    now: datetime,
+    session: Session, tenant_id: uuid.UUID, person: str, *, now: datetime
 ) -> str:
-    """Return a ticket that lets this person in, once, within a minute.
+    """Return a ticket that lets this person in, once, within a minute."""
+    audit.record(
+        session,
+        tenant_id,
+        "person-invited",
+        actor="operator",
+        now=now,
+        account=person,
+    )
+    return tickets.issue(session, tenant_id, person, {}, purpose=PURPOSE, now=now)
 
-    With `since` it carries a session on to another page of ours.
-    """
-    wanted: dict[str, str] = {}
-    if since is None:
-        audit.record(
-            session,
-            tenant_id,
-            "person-invited",
-            actor="operator",
-            now=now,
-            account=person,
-        )
-    else:
-        wanted["since"] = since.isoformat()
-    return tickets.issue(session, tenant_id, person, wanted, purpose=PURPOSE, now=now)
+
+def is_invited(session: Session, unverified_ticket: str, *, now: datetime) -> bool:
+    """Say whether there is such a ticket, without using it up."""
+    return tickets.is_there(session, unverified_ticket, purpose=PURPOSE, now=now)
 
 
 def sign_in(
@@ -71,11 +66,8 @@ def sign_in(
     is_live = tenants.live_identity(session, tenant_id, Door.DATACENTER) is not None
     if tenant.state is not State.ACTIVE or not is_live:
         return None
-    since = redeemed.wanted.get("since")
-    if since is None:
-        audit.record(session, tenant_id, "person-signed-in", actor=person, now=now)
-    began = datetime.fromisoformat(since) if since else now
-    return Sitting(tenant_id=tenant_id, person=person, since=began)
+    audit.record(session, tenant_id, "person-signed-in", actor=person, now=now)
+    return Sitting(tenant_id=tenant_id, person=person, since=now)
 
 
 def issue(
@@ -86,10 +78,13 @@ def issue(
     audience: str,
     now: datetime,
 ) -> tuple[Secret, datetime]:
-    """Return the next token of a session that is good still, and when it ends."""
+    """Return the next token of a session, and when it ends.
+
+    Raise `Refused` if the session was ended since its token was judged.
+    """
     tenant = session.get_one(Tenant, sitting.tenant_id)
     token, ends_at = tokens.mint(
-        _secret(session, keyring, tenant, now=now),
+        _secret(session, keyring, tenant, sitting.generation, now=now),
         tenant=str(sitting.tenant_id),
         person=sitting.person,
         audience=audience,
@@ -115,7 +110,13 @@ def judge(
     versions = vault.accepted(session, keyring, tenant.session_secret, now=now)
     verified, since = tokens.verify(token, versions, audience=audience, now=now)
     person = verified.account_id or ""
-    return Sitting(tenant_id=tenant.id, person=person, since=since), verified
+    sitting = Sitting(
+        tenant_id=tenant.id,
+        person=person,
+        since=since,
+        generation=verified.generation,
+    )
+    return sitting, verified
 
 
 def end_sessions(session: Session, tenant_id: uuid.UUID, *, now: datetime) -> None:
@@ -126,10 +127,21 @@ def end_sessions(session: Session, tenant_id: uuid.UUID, *, now: datetime) -> No
 
 
 def _secret(
-    session: Session, keyring: Keyring, tenant: Tenant, *, now: datetime
+    session: Session,
+    keyring: Keyring,
+    tenant: Tenant,
+    generation: int | None,
+    *,
+    now: datetime,
 ) -> Secret:
-    """Return what signs the site's sessions; a first one, or one anew, is made here."""
+    """Return what signs the site's sessions; a first one, or one anew, is made here.
+
+    Attack: whoever has a session renews it on and on, until one renewal was judged just
+    before all sessions ended, and is answered just after. It must not begin a new one.
+    """
     known = vault.accepted(session, keyring, tenant.session_secret, now=now)
+    if generation is not None and generation not in {each.generation for each in known}:
+        raise Refused(Reason.EXPIRED, "the operator ended all sessions", proven=True)
     if known:
         return known[0].secret
     fresh = Secret(secrets.token_urlsafe(32))

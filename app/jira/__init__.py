@@ -9,7 +9,14 @@ says of an issue; `roles` asks who is in a project's role.
 
 from app.jira.answers import ODD, JiraError, TokenRefusedError, segment
 from app.jira.calling import Jira, Standing
-from app.jira.issues import CREATED, Issue, StatusChange, instant, issue_of
+from app.jira.issues import (
+    CREATED,
+    Issue,
+    StatusChange,
+    instant,
+    is_of_status,
+    issue_of,
+)
 from app.jira.opening import (
     lent,
     open_connect,
@@ -33,6 +40,7 @@ __all__ = [
     "doubt",
     "instant",
     "is_in_role",
+    "is_of_status",
     "issue_of",
     "lent",
     "open_connect",

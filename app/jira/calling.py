@@ -19,6 +19,7 @@ from app.jira.answers import (
     error_of,
     read_json,
     segment,
+    without,
 )
 from app.jira.issues import Issue, issue_of
 from app.jira.signing import Signer
@@ -224,7 +225,7 @@ class Jira:
             tenant_id=self.tenant_id,
             seconds=self.seconds,
         )
-        return self._metered(request)
+        return without(self._metered(request), authorization)
 
     def _metered(self, request: Request) -> Response:
         """Send; count what it cost, and note what the answer says of limits."""

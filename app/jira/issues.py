@@ -81,7 +81,7 @@ def issue_of(data: Any) -> Issue:  # noqa: ANN401
         )
         for history in histories
         for item in history.get("items") or []
-        if item.get("fieldId", item.get("field")) == "status"
+        if is_of_status(item)
     ]
     return Issue(
         id=str(data["id"]),
@@ -90,6 +90,16 @@ def issue_of(data: Any) -> Issue:  # noqa: ANN401
         changes=tuple(sorted(changes, key=lambda change: change.at, reverse=True)),
         properties=data.get("properties") or {},
     )
+
+
+def is_of_status(item: Mapping[str, Any]) -> bool:
+    """Say whether a part of a change is about the status, which is Jira's own field.
+
+    Attack: a self-managed Jira gives a field's name and not its id, and its admin may
+    call a field of his own "status". Who edits that one makes no transition.
+    """
+    name, kind = item.get("fieldId", item.get("field")), item.get("fieldtype", "jira")
+    return (name, kind) == ("status", "jira")
 
 
 def instant(text: str) -> datetime:

@@ -92,10 +92,22 @@ def get_known(session: Session, keyring: Keyring, name: str, *, now: datetime) -
     )
 
 
+def hold(session: Session, proofs: Iterable[Proof]) -> None:
+    """Let the tenants of these be as they are until the transaction ends.
+
+    It may wait for who changes one of them. What counts is asked after that, and by the
+    clock as it is after that: PostgreSQL, which waits in the middle of a statement,
+    goes on with the names and secrets that it found before; and a secret that was
+    revoked meanwhile counted still when the wait began.
+    """
+    identities = list({proof.identity_id for proof in proofs})
+    session.connection().execute(_HOLD, {"identities": identities})
+
+
 def still_callers(
     session: Session, proofs: Iterable[Proof], *, now: datetime
 ) -> frozenset[Proof]:
-    """Return which of these hold, and let them hold until the transaction ends.
+    """Return which of these count; the caller holds their tenants (`hold`).
 
     Attack: a call with a secret that was revoked, or of a tenant that has just left, is
     let in by what a process remembers of before.
@@ -147,6 +159,18 @@ _ROWS = (
 _identity, _tenant, _version = (
     cast("sa.Table", each.__table__) for each in (TenantIdentity, Tenant, SecretVersion)
 )
+_HOLD = (
+    sa.select(_tenant.c.id)
+    .where(
+        _tenant.c.id.in_(
+            sa.select(_identity.c.tenant_id).where(
+                _identity.c.id.in_(sa.bindparam("identities", expanding=True))
+            )
+        )
+    )
+    .order_by(_tenant.c.id)  # two who lock several lock them in one order
+    .with_for_update(read=True)
+)
 _STILL = (
     sa.select(_identity.c.id, _version.c.id)
     .select_from(_version)
@@ -160,6 +184,4 @@ _STILL = (
         _identity.c.ended_at.is_(None),
         _tenant.c.state == State.ACTIVE,
     )
-    .order_by(_tenant.c.id)  # two who lock several lock them in one order
-    .with_for_update(read=True, of=_tenant)
 )

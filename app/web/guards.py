@@ -108,6 +108,9 @@ def ticket() -> None:
         # uses the ticket up, and the person gets nothing.
         abort(405)
     unverified_ticket = (request.view_args or {}).get("unverified_ticket", "")
+    with runtime().reading.begin() as session:
+        if not tickets.is_there(session, unverified_ticket, now=runtime().now()):
+            abort(404)
     with runtime().sessions.begin() as session:
         redeemed = tickets.redeem(session, unverified_ticket, now=runtime().now())
         if redeemed is None:
@@ -134,7 +137,7 @@ def listener() -> None:
     if signature and _has_token():
         raise Refused(Reason.TWO_PLACES)
     token = None if signature else bearer_token()
-    with runtime().sessions.begin() as session:
+    with runtime().reading.begin() as session:
         called = listeners.open_called(session, keyring, listener_id, now=now)
     g.tenant_id, g.listener_id, g.called = called.tenant_id, called.id, called
     if called.definition.proof.is_transition:

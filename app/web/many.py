@@ -36,6 +36,10 @@ from app.web.server import BACKLOG, CODES, CONNECTIONS, MAX_HEADERS
 KEPT_SECONDS = 75
 """How long a proxy may keep a connection that says nothing: longer than proxies do."""
 
+MAX_LINE = 8190
+"""Bytes of a request line, the most that gunicorn counts; it is half of that unless we
+say so, and a page's address has a token of up to 8 kB in it."""
+
 STATUSES = (
     (LimitRequestLine, "414 URI Too Long"),
     (LimitRequestHeaders, "431 Request Header Fields Too Large"),
@@ -73,7 +77,13 @@ class _Served(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "graceful_timeout": int(settings.drain_seconds + ANSWER_SECONDS),
             # Forge lends us two tokens of up to 16 kB beside its own.
             "limit_request_field_size": MAX_HEADERS,
+            "limit_request_line": MAX_LINE,
             "control_socket_disable": True,
+            # Attack: a proxy on this machine passes on what a stranger sends. By the
+            # header SCRIPT_NAME he would choose a part of the signed address that is
+            # left out when we look for its route.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
             "logger_class": _Log,
             "worker_exit": _ended,
         }

@@ -120,6 +120,7 @@ def test_t2_webhook_that_jira_names_again_is_counted_whatever_its_time(
 
 MOVE = {"from_status": "In Review", "to_status": "Deploying"}
 STATUS = {"field": "status", "fromString": "In Review", "toString": "Deploying"}
+CUSTOM = STATUS | {"fieldtype": "custom"}
 ABOUT: dict[str, tuple[dict[str, object], int, int]] = {
     "post function": ({"transition": MOVE | {"transitionId": 71}}, 204, 1),
     "in other letters": ({"transition": MOVE | {"to_status": "DEPLOYING"}}, 204, 1),
@@ -129,6 +130,12 @@ ABOUT: dict[str, tuple[dict[str, object], int, int]] = {
     "to elsewhere": ({"transition": MOVE | {"to_status": "Done"}}, 204, 0),
     "webhook": ({"changelog": {"items": [STATUS]}}, 204, 1),
     "no status": ({"changelog": {"items": [{"field": "summary"}, 7]}}, 204, 0),
+    "a field of that name": ({"changelog": {"items": [CUSTOM]}}, 204, 0),
+    "beside such a field": (
+        {"changelog": {"items": [CUSTOM | {"toString": "x"}, STATUS]}},
+        204,
+        1,
+    ),
     "no change": ({"changelog": 7}, 204, 0),
     "new": ({"webhookEvent": "jira:issue_created"}, 400, 0),
     "odd": ({"transition": MOVE | {"transitionId": []}}, 400, 0),

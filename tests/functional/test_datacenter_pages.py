@@ -7,11 +7,13 @@ import jwt
 import pytest
 from flask import Flask
 
-from app import tickets, vault
+from app import datacenter, tickets, vault
 from app.http import Request, Response
 from app.runtime import Runtime
 from app.tenants import Tenant
+from app.tokens import checks
 from app.tokens import session as sessions
+from app.tokens.checks import Refused
 from app.worker import Worker
 from sandbox import Jira, people
 from sandbox.datacenter import users
@@ -79,6 +81,9 @@ def test_t10_ticket_for_a_file_is_none_for_a_session_nor_the_other_way(
     assert office.sign_in(file).status == 404
     assert office.send("GET", f"/downloads/{office.ticket()}").status == 404
     assert office.send("GET", f"/downloads/{file}").status == 200
+    waiting = office.ticket()
+    assert office.send("GET", f"/downloads/session%00{waiting}").status == 404
+    assert office.sign_in(waiting).status == 201
 
 
 def test_session_ends_after_fifteen_minutes_unless_it_is_renewed(
@@ -122,6 +127,26 @@ def test_t10_operator_ends_all_sessions_at_once(office: Office, how: str) -> Non
     assert looks(office) == 401
     # A link that was made before is the operator's word still, until the site leaves.
     assert office.sign_in(waiting).status == (201 if how == "close" else 404)
+
+
+def test_t10_renewal_that_was_judged_before_sessions_ended_begins_none(
+    office: Office, runtime: Runtime, clock: Clock
+) -> None:
+    """Attack: a session is renewed on and on, so that one renewal is under way."""
+    keyring, audience = runtime.keyring, f"{BASE_URL}/datacenter"
+    with runtime.sessions.begin() as session:
+        tenant = session.get_one(Tenant, office.tenant)
+        token = checks.read(office.token)
+        sitting, _ = datacenter.judge(
+            session, keyring, tenant, token, audience=audience, now=clock()
+        )
+    assert office.shell("tenants", "close", str(office.tenant)).exit_code == 0
+
+    for _ in range(2):  # before anybody signed in again, and after
+        with pytest.raises(Refused), runtime.sessions.begin() as session:
+            datacenter.issue(session, keyring, sitting, audience=audience, now=clock())
+        assert office.sign_in().status == 201
+    assert looks(office) == 200
 
 
 def test_t10_person_who_is_shut_out_of_jira_is_refused(

@@ -351,6 +351,20 @@ def test_database_that_fails_is_503_and_nothing_is_half_done(
     assert ways.went(1) == (204, "short")
 
 
+def test_t5_call_that_breaks_the_writing_breaks_no_others(
+    ways: Ways, all_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a tenant finds what cannot be written, and another one writes it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise LookupError("of another's call")
+
+    monkeypatch.setattr("app.audit.record_all", broken)
+
+    assert ways.went(1) == (204, "long")
+    assert [run.issue_id for run in all_runs()] == ["10999", "10001"]
+
+
 def test_worker_is_woken(ways: Ways) -> None:
     woken = threading.Event()
     ways.caller.app.extensions["countersign"].waker.queue = _Bell(woken)
@@ -365,6 +379,105 @@ class _Bell:
 
     def wake(self) -> None:
         self.rung.set()
+
+
+def test_t4_name_that_ends_while_a_call_waits_for_its_tenant_lets_nobody_in(
+    ways: Ways, runtime: Runtime, all_runs: Runs
+) -> None:
+    """Attack: a call arrives in the moment in which a site leaves Connect for Forge.
+
+    Its tenant stays, so the lock on it says nothing of the name that has just ended.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        with runtime.sessions.begin() as session:
+            tenant = session.scalars(sa.select(Tenant).with_for_update()).one()
+            tenant.lifecycle_at = runtime.now() + timedelta(seconds=1)
+            session.execute(sa.update(TenantIdentity).values(ended_at=runtime.now()))
+            session.flush()
+            waiting = threads.submit(ways.went, 1)
+            if session.get_bind().dialect.name == "postgresql":
+                wait_for_lock(runtime)  # SQLite has one writer, and nobody looks before
+        assert waiting.result(60) == (401, "long")
+    assert [run.issue_id for run in all_runs()] == ["10999"]
+
+
+def test_t4_secret_that_ends_while_a_call_waits_for_its_tenant_opens_no_more(
+    ways: Ways, runtime: Runtime, all_runs: Runs, clock: Clock
+) -> None:
+    """Attack: by the clock as it was before the wait, the secret would count still."""
+    with ThreadPoolExecutor(1) as threads:
+        with runtime.sessions.begin() as session:
+            tenant = session.scalars(sa.select(Tenant).with_for_update()).one()
+            waiting = threads.submit(ways.went, 1)
+            if session.get_bind().dialect.name == "postgresql":
+                wait_for_lock(runtime)
+            clock.advance(timedelta(seconds=1))
+            owner, keyring = tenant.shared_secret, runtime.keyring
+            vault.put(session, keyring, owner, Secret(OTHER), now=clock())
+        assert waiting.result(60) == (401, "long")
+    assert [run.issue_id for run in all_runs()] == ["10999"]
+
+
+def wait_for_lock(runtime: Runtime) -> None:
+    """Return once somebody waits for a row that another transaction has locked."""
+    asked = sa.text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    for _ in range(6000):
+        with runtime.sessions.begin() as session:
+            if session.scalar(asked):
+                return
+        threading.Event().wait(0.01)
+    pytest.fail("nobody waits")
+
+
+class _Reader:
+    """A body of which more and more comes."""
+
+    def __init__(self) -> None:
+        self.wanted = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.wanted = size
+        return b"{}"
+
+
+@pytest.mark.parametrize(
+    ("length", "is_read"),
+    [
+        ("0" * 9 + "9" * 12, False),
+        ("9" * 5000, False),
+        ("000000002", True),
+        ("7", True),
+    ],
+)
+def test_length_that_misleads_is_judged_the_long_way(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch, length: str, *, is_read: bool
+) -> None:
+    """Attack: a stranger's length has us keep in memory whatever he sends."""
+    short: Any = ways.caller.app.wsgi_app
+    handed_on: list[str] = []
+
+    def long_way(environ: dict[str, Any], _: object) -> list[bytes]:
+        handed_on.append(environ["CONTENT_LENGTH"])
+        return []
+
+    monkeypatch.setattr(short, "long_way", long_way)
+    reader = _Reader()
+    token = ways.caller.url_bound("POST", PATH)
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "REQUEST_URI": PATH,
+        "HTTP_AUTHORIZATION": f"JWT {token}",
+        "CONTENT_LENGTH": length,
+        "wsgi.input": reader,
+    }
+
+    short(environ, lambda *_: None)
+
+    assert handed_on == [length]
+    assert reader.wanted == (int(length) if is_read else 0)
 
 
 def test_short_way_is_for_bodies_of_a_usual_size(ways: Ways) -> None:

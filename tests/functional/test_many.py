@@ -49,6 +49,7 @@ def test_several_processes_answer_as_one_does(tmp_path: Path) -> None:
         with web_server("web", env, tmp_path, port) as web:
             web.wait_until_answers(f"http://127.0.0.1:{port}/readyz")
             see_refusals(port)
+            see_whose_routes(port)
             see_calls(site, port)
             web.popen.send_signal(signal.SIGTERM)
             assert web.popen.wait(10) == 0, web.tail()
@@ -73,6 +74,20 @@ def see_refusals(port: int) -> None:
         assert found == status, body
         assert json.loads(body)["error"].startswith(code)
         assert (SAFE | CLOSED).items() <= headers.items()
+
+
+def see_whose_routes(port: int) -> None:
+    """T0b. Attack: a header of a stranger's changes which route an address means.
+
+    It comes from this machine, as from a proxy that passes everything on.
+    """
+    sent = b"GET /x/healthz HTTP/1.1\r\nHost: a\r\nSCRIPT_NAME: /x\r\n\r\n"
+    status, body, _ = asked(port, sent)
+    assert status == 404, body
+    # Jira's token stands in a page's address, and may have 8 kB with the rest of it.
+    sent = b"GET /healthz?jwt=" + b"x" * 8000 + b" HTTP/1.0\r\n\r\n"
+    status, body, _ = asked(port, sent)
+    assert status == 200, body
 
 
 def see_calls(site: Site, port: int) -> None:

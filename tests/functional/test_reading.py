@@ -1,14 +1,19 @@
 """Transactions that only read: who they wait for, and what they may not."""
 
 import time
+import uuid
 
+import jwt
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from app.db import new_id
 from app.runtime import Runtime
 from app.tenants import State, Tenant
 
+SIGNED = {"X-Hub-Signature": "sha256=" + "0" * 64}
+BEARER = {"Authorization": f"Bearer {jwt.encode({'iss': 'nobody'}, 's' * 43, 'HS256')}"}
 SOON = 5  # seconds, where a writer is waited for ten
 
 
@@ -33,6 +38,31 @@ def test_reader_does_not_wait_for_the_writer(runtime: Runtime) -> None:
             assert reading.scalars(sa.select(Tenant.id)).all() == []
     with runtime.reading.begin() as reading:
         assert len(reading.scalars(sa.select(Tenant.id)).all()) == 1
+    assert time.monotonic() - begun < SOON
+
+
+STRANGERS = {
+    "listener": ("POST", f"/listeners/{uuid.uuid4()}", SIGNED, {}, 401),
+    "session": ("GET", "/datacenter/api/v1/pages/overview", BEARER, {}, 401),
+    "sign-in": ("POST", "/datacenter/session", {}, {"ticket": "x"}, 404),
+    "download": ("GET", "/downloads/x", {}, {}, 404),
+}
+
+
+@pytest.mark.parametrize("which", STRANGERS)
+def test_t13_stranger_does_not_take_the_writers_turn(
+    runtime: Runtime, app: Flask, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Attack: on SQLite one writes at a time; who proves nothing must not be one."""
+    limits = app.extensions["countersign"].limits
+    monkeypatch.setattr(limits, "admit", lambda *_, **__: False)  # were there enough
+    method, path, headers, body, status = STRANGERS[which]
+    begun = time.monotonic()
+    with runtime.sessions.begin() as writing:
+        writing.add(site(runtime))
+        writing.flush()
+        answer = app.test_client().open(path, method=method, headers=headers, json=body)
+    assert answer.status_code == status
     assert time.monotonic() - begun < SOON
 
 

@@ -31,6 +31,8 @@ AWAY = {"REMOTE_ADDR": "203.0.113.9"}
         ({}, False),
         (LOCAL | {"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, False),
         (LOCAL | {"HTTP_FORWARDED": "for=127.0.0.1"}, False),
+        (LOCAL | {"HTTP_X_REAL_IP": "203.0.113.9"}, False),
+        (LOCAL | {"HTTP_VIA": "1.1 proxy"}, False),
         (AWAY | {"HTTP_AUTHORIZATION": "Bearer s3cret"}, True),
         (AWAY | {"HTTP_AUTHORIZATION": "bearer  s3cret"}, True),
         (AWAY | {"HTTP_AUTHORIZATION": "Basic s3cret"}, False),

@@ -28,6 +28,7 @@ REFUSED = RestCause.REFUSED
         ("GET", "/rest/api/3/myself", {"accountId": "a"}, 2),
         ("GET", "/rest/api/3/user/groups?accountId=a", [{}, {}, {}], 6),
         ("GET", "/rest/api/3/search/jql", {"issues": [{}] * 50}, 50),
+        ("GET", "/rest/api/3/search/jql", {"issues": [0] * 20_000}, 10_000),
         ("GET", "/rest/api/3/workflow/rule/config", {"values": []}, 0),
         ("POST", "/rest/api/3/comment/list", {"values": [{}, {}]}, 2),
         ("POST", "/rest/api/3/issue/1/comment", {"id": "1"}, 0),

@@ -35,7 +35,7 @@ def session_token() -> None:
     target.refuse_confusable(raw_target())
     token, now = bearer_token(), runtime().now()
     g.claimed_issuer = token.issuer
-    with runtime().sessions.begin() as session:
+    with runtime().reading.begin() as session:
         tenant = tenants.get_calling(session, token.issuer, Door.DATACENTER)
         g.tenant_id = tenant.id
         sitting, verified = datacenter.judge(

@@ -49,6 +49,9 @@ def begin() -> ResponseReturnValue:
     """
     unverified_ticket = bodies.text(bodies.read_object(), "ticket", limit=200)
     now = runtime().now()
+    with runtime().reading.begin() as database:
+        if not datacenter.is_invited(database, unverified_ticket, now=now):
+            abort(404)
     with runtime().sessions.begin() as database:
         begun = datacenter.sign_in(database, unverified_ticket, now=now)
         told = _issued(database, begun, now) if begun is not None else None

@@ -11,6 +11,7 @@ from typing import Any
 from flask import request
 
 from app import listeners
+from app.jira import is_of_status
 from app.listeners import Called, Transition, Version
 from app.runs import Call
 from app.tenants import Door
@@ -107,7 +108,7 @@ def _said(body: Mapping[str, Any]) -> dict[str, str] | None:
 def _moved(changelog: object) -> dict[str, object] | None:
     items = changelog.get("items") if isinstance(changelog, dict) else None
     for item in items if isinstance(items, list) else []:
-        if isinstance(item, dict) and item.get("field") == "status":
+        if isinstance(item, dict) and is_of_status(item):
             return {
                 "from_status": item.get("fromString"),
                 "to_status": item.get("toString"),
