@@ -28,7 +28,8 @@ def make_engine(database_url: str, patience: Patience | None = None) -> sa.Engin
     engine = sa.create_engine(
         database_url,
         hide_parameters=True,
-        pool_pre_ping=True,
+        # A server may have gone since; a file is where it was.
+        pool_pre_ping=not database_url.startswith("sqlite"),
         max_overflow=-1,  # the threads that use it are limited already
         connect_args=patience.connect_args(sa.make_url(database_url)),
     )

@@ -9,6 +9,7 @@ has to have the whole of a request before it passes any of it on.
 import gc
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -85,6 +86,7 @@ class _Served(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "forwarded_allow_ips": "",
             "forwarder_headers": "",
             "logger_class": _Log,
+            "post_fork": _begins,
             "worker_exit": _ended,
         }
         for name, value in chosen.items():
@@ -152,6 +154,17 @@ class _Log(Logger):  # type: ignore[misc]  # gunicorn is untyped
 def _web_of(worker: Any) -> Web | None:  # noqa: ANN401 -- gunicorn's own
     flask = getattr(worker, "wsgi", None)
     return cast("Web", flask.extensions[KEY]) if isinstance(flask, Flask) else None
+
+
+def _begins(_: object, worker: Any) -> None:  # noqa: ANN401 -- gunicorn's own
+    """Give each process a core of its own, if there is one for each.
+
+    Only one thread of a process runs at a time. On two cores they hand over from one to
+    the other, which costs a third of what the process could do.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) == worker.cfg.workers:
+        os.sched_setaffinity(0, {cores[worker.age % len(cores)]})
 
 
 def _ended(_: object, worker: Any) -> None:  # noqa: ANN401 -- gunicorn's own
