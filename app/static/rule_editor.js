@@ -110,13 +110,14 @@ function changed() {
 async function check() {
   clearTimeout(rule.timer);
   rule.stop?.abort();
+  if (!form()) return; // another view has taken its place
   rule.stop = new AbortController();
   const change = rule.change;
   try {
     const body = { rule: collect(), texts: typedJson() };
     const response = await host.call("POST", "rules/check", body, rule.stop.signal);
     const judged = await response.json();
-    if (change !== rule.change) return;
+    if (change !== rule.change || !form()) return;
     rule.checked = change;
     rule.value = response.ok ? judged.value : null;
     rule.summary = judged.summary ?? "";
@@ -125,7 +126,7 @@ async function check() {
     if (!response.ok && !rule.problems.length) throw new Failure("failed");
     showJudgement();
   } catch (error) {
-    if (error.name === "AbortError" || change !== rule.change) return;
+    if (error.name === "AbortError" || change !== rule.change || !form()) return;
     rule.checked = -1;
     rule.value = null;
     sentence("unchecked", clone(`unchecked-${error.kind ?? "failed"}`).textContent.trim());
@@ -140,6 +141,7 @@ function sentence(state, text) {
 }
 
 function showJudgement() {
+  if (!form()) return;
   const wait = rule.stillUntil - performance.now();
   if (wait > 0) return void setTimeout(showJudgement, wait);
   const mayShow = (field) => rule.showAll || Boolean(field?.dataset.touched);
