@@ -89,3 +89,35 @@ def test_nobody_is_told_that_something_was_written_which_was_not(disk: Disk) -> 
     assert {type(error) for error in errors} == {OSError, UnwrittenError}
     disk.fails = False
     assert parts.submit(3) == "wrote 3"
+
+
+def test_who_writes_waits_a_moment_for_as_many_as_came_the_last_time(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "GATHER_SECONDS", PATIENCE)
+    parts = Together(disk.write)
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(parts.submit, 0)
+        assert disk.begun.acquire(timeout=PATIENCE)
+        rest = [threads.submit(parts.submit, number) for number in (1, 2)]
+        all_wait(parts, 2)
+        disk.free.set()
+        assert all(each.result(PATIENCE) for each in (first, *rest))
+
+        again = [threads.submit(parts.submit, number) for number in (3, 4)]
+        assert all(each.result(PATIENCE) for each in again)
+
+    assert [len(batch) for batch in disk.batches] == [1, 2, 2]
+
+
+def test_who_comes_alone_waits_for_nobody(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "GATHER_SECONDS", 10 * PATIENCE)
+    disk.free.set()
+    parts = Together(disk.write)
+
+    assert [parts.submit(number) for number in range(3)] == [
+        f"wrote {number}" for number in range(3)
+    ]
+    assert [len(batch) for batch in disk.batches] == [1, 1, 1]

@@ -1,12 +1,18 @@
 """Writes what many threads have to write in one transaction: one wait for the disk."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 MOST = 64
 """Written at once; a transaction stays short for whoever waits for the next one."""
+
+GATHER_SECONDS, LOOK_SECONDS = 0.002, 0.0001
+"""How long whoever writes waits for as many as came the last time, and how often it
+looks. Those that were just answered come again one after the other: without it every
+other transaction would be of one call, and cost as much as one of eight."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,6 +47,8 @@ class Together(Generic[Item, Result]):
     """Returns one result for each, in order, once they are durable."""
     _waiting: list[_Waiting[Item, Result]] = field(default_factory=list)
     _is_busy: bool = False
+    _came: int = 1
+    """How many were written the last time."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, item: Item) -> Result:
@@ -58,6 +66,12 @@ class Together(Generic[Item, Result]):
             raise UnwrittenError
         return mine.results[0]
 
+    def _gather(self) -> None:
+        """Wait a moment, if it was worth it the last time; who comes alone does not."""
+        until = time.monotonic() + GATHER_SECONDS
+        while len(self._waiting) < self._came and time.monotonic() < until:
+            time.sleep(LOOK_SECONDS)
+
     def waiting(self) -> int:
         """Return how many wait for the transaction after the present one."""
         with self._lock:
@@ -65,8 +79,10 @@ class Together(Generic[Item, Result]):
 
     def _write_all(self) -> None:
         """Write for everybody who waits, the caller first among them."""
+        self._gather()
         with self._lock:
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._came = len(batch)
         try:
             results = self.write([each.item for each in batch])
             for each, result in zip(batch, results, strict=True):
