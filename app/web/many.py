@@ -1,9 +1,9 @@
 """A web server of several processes, behind a proxy: by gunicorn.
 
-One process of waitress is safe without a proxy and answers on one core. Two processes
-of gunicorn answer twice to three times as much on two (bench/RESULTS.md): it hands a
-connection to a thread with less ado. But a slow body keeps a thread of its, so a proxy
-has to have the whole of a request before it passes any of it on.
+One process of waitress is safe without a proxy and answers on one core. Gunicorn hands
+a connection to a thread with less ado, and is what answers on all of them
+(bench/LIMITS.md). But a slow body keeps a thread of its, so a proxy has to have the
+whole of a request before it passes any of it on.
 """
 
 import gc
