@@ -69,6 +69,11 @@ class Runtime:
         """Transactions that only read: on SQLite they wait for nobody."""
         return db.reading(self.sessions)
 
+    @functools.cached_property
+    def recording(self) -> sessionmaker[Session]:
+        """Transactions that record what Jira waits for, on the short way."""
+        return db.recording(self.sessions)
+
     @classmethod
     def build(cls, settings: Settings, patience: Patience | None = None) -> Self:
         """Wire the real parts; tests pass their own `http` and `now`.

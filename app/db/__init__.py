@@ -13,6 +13,7 @@ from app.db.sessions import (
     insert_once,
     make_sessions,
     reading,
+    recording,
 )
 from app.db.writing import insert_all, insert_all_once
 
@@ -33,4 +34,5 @@ __all__ = [
     "new_id",
     "printable",
     "reading",
+    "recording",
 ]

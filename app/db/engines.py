@@ -17,26 +17,45 @@ _SHORT, _LOOKS = 0.0002, 100
 _LONG = 0.001
 """Seconds between looks whether the other writer has finished: at first, and then."""
 
+WAL_PAGES = 1500
+"""Pages that SQLite appends before it copies them to their places, while the call that
+came last waits. Its own 1000 are some eighty calls; a page that several of them change
+is copied once."""
+
 _READS = "countersign_reads"
 """The execution option of a connection whose transactions only read."""
 
+_PATIENCE = "countersign_patience"
+"""The execution option by which one engine is made like another."""
 
-def make_engine(database_url: str, patience: Patience | None = None) -> sa.Engine:
-    """Return the engine, with SQLite made as strict as it can be."""
+
+def make_engine(
+    database_url: str | sa.URL,
+    patience: Patience | None = None,
+    *,
+    plans: str = "force_custom_plan",
+) -> sa.Engine:
+    """Return the engine, with SQLite made as strict as it can be.
+
+    `plans` is what PostgreSQL calls `plan_cache_mode`.
+    """
     patience = patience or Patience(lock=BUSY_SECONDS)
+    url = sa.make_url(database_url)
+    is_sqlite = url.get_backend_name() == "sqlite"
     # `hide_parameters`: an error's text ends in logs, and rules are in the parameters.
     engine = sa.create_engine(
-        database_url,
+        url,
         hide_parameters=True,
         # A server may have gone since; a file is where it was.
-        pool_pre_ping=not database_url.startswith("sqlite"),
+        pool_pre_ping=not is_sqlite,
         max_overflow=-1,  # the threads that use it are limited already
-        connect_args=patience.connect_args(sa.make_url(database_url)),
+        connect_args=patience.connect_args(url),
+        execution_options={_PATIENCE: patience},
     )
-    if engine.dialect.name == "sqlite":
+    if is_sqlite:
         _prepare_sqlite(engine, patience.lock)
     else:
-        _prepare_postgresql(engine)
+        _prepare_postgresql(engine, plans)
     patience.limit(engine)
     return engine
 
@@ -46,11 +65,29 @@ def reading_engine(engine: sa.Engine) -> sa.Engine:
     return engine.execution_options(**{_READS: True})
 
 
+def recording_engine(engine: sa.Engine) -> sa.Engine:
+    """Return one for the few statements that a call takes, which come all the time.
+
+    Each of them finds rows by their keys, so PostgreSQL may keep its plan: to make one
+    anew takes longer than the statement.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    patience = engine.get_execution_options()[_PATIENCE]
+    made = make_engine(engine.url, patience, plans="auto")
+
+    @sa.event.listens_for(engine, "engine_disposed")
+    def disposed(_: sa.Engine) -> None:
+        made.dispose()
+
+    return made
+
+
 def _only_reads(connection: sa.Connection) -> bool:
     return bool(connection.get_execution_options().get(_READS))
 
 
-def _prepare_postgresql(engine: sa.Engine) -> None:
+def _prepare_postgresql(engine: sa.Engine, plans: str) -> None:
     """Let PostgreSQL plan each statement for its values, and compile none.
 
     From a statement's sixth time on it may plan for any values instead. It then takes
@@ -63,7 +100,7 @@ def _prepare_postgresql(engine: sa.Engine) -> None:
         del record
         connection.autocommit = True
         cursor = connection.cursor()
-        cursor.execute("SET plan_cache_mode = force_custom_plan")
+        cursor.execute(f"SET plan_cache_mode = {plans}")
         cursor.execute("SET jit = off")
         cursor.close()
         connection.autocommit = False
@@ -96,6 +133,7 @@ def _prepare_sqlite(engine: sa.Engine, lock_seconds: int) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from app.db.columns import Base
-from app.db.engines import make_engine, reading_engine
+from app.db.engines import make_engine, reading_engine, recording_engine
 from app.patience import Patience
 
 
@@ -41,6 +41,11 @@ def reading(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
     On SQLite they wait for no writer, and no writer waits for them.
     """
     return _counted(sessionmaker(reading_engine(sessions.kw["bind"])))
+
+
+def recording(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
+    """Return a factory of transactions that each record calls, and do nothing else."""
+    return _counted(sessionmaker(recording_engine(sessions.kw["bind"])))
 
 
 def _counted(sessions: sessionmaker[Session]) -> sessionmaker[Session]:

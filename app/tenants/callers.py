@@ -100,8 +100,11 @@ def hold(session: Session, proofs: Iterable[Proof]) -> None:
     goes on with the names and secrets that it found before; and a secret that was
     revoked meanwhile counted still when the wait began.
     """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        return  # whoever writes there is alone from the beginning
     identities = list({proof.identity_id for proof in proofs})
-    session.connection().execute(_HOLD, {"identities": identities})
+    connection.execute(_HOLD, {"identities": identities})
 
 
 def still_callers(
