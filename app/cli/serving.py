@@ -1,13 +1,16 @@
 """`countersign serve`: a web server and a worker, and who looks after the two."""
 
-import subprocess
+import gc
+import multiprocessing
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 
 import click
 
-from app.cli import environment
+from app.cli import environment, main
 from app.cli.signals import stopping
 
 STOP_SECONDS = 10
@@ -22,21 +25,36 @@ def serve(*, web_only: bool) -> None:
     """Serve Jira and carry out runs until stopped."""
     with environment.counting_together():
         if web_only:
-            # The supervisor of both needs none of it, nor the second it takes to load.
+            # Other commands need none of it, nor the second it takes to load.
             from app.cli import web_serving  # noqa: PLC0415
 
             web_serving.serve()
             return
         settings = environment.settings()  # complain once, not once a child
-        own = [sys.executable, "-m", "app.cli"]
-        children = [
-            subprocess.Popen([*own, "serve", "--web-only"]),  # noqa: S603 -- our own command
-            subprocess.Popen([*own, "worker"]),  # noqa: S603
-        ]
+        children = _started()
         sys.exit(_supervise(children, seconds=settings.drain_seconds + STOP_SECONDS))
 
 
-def _supervise(children: list[subprocess.Popen[bytes]], *, seconds: float) -> int:
+def _started() -> Sequence[BaseProcess]:
+    """Start both by forking: what they have loaded is in memory once.
+
+    Nothing is open yet that two processes must not share: neither a thread nor a file
+    nor a connection.
+    """
+    from app.cli import web_serving, working  # noqa: F401, PLC0415 -- to have it loaded
+
+    # Nobody looks through it for garbage, and has it copied by that.
+    gc.collect()
+    gc.freeze()
+    fork = multiprocessing.get_context("fork")
+    commands = (["serve", "--web-only"], ["worker"])
+    children = [fork.Process(target=main, args=(command,)) for command in commands]
+    for child in children:
+        child.start()
+    return children
+
+
+def _supervise(children: Sequence[BaseProcess], *, seconds: float) -> int:
     """Wait for a signal or the first child that ends; stop the rest; return a status.
 
     A child that died takes the other with it: half an add-on that looks alive is worse
@@ -44,24 +62,24 @@ def _supervise(children: list[subprocess.Popen[bytes]], *, seconds: float) -> in
     """
     stop, hurry = threading.Event(), threading.Event()
     with stopping(stop, hurry=hurry.set):
-        while not stop.wait(0.2) and all(c.poll() is None for c in children):
+        while not stop.wait(0.2) and all(c.is_alive() for c in children):
             pass
         failed = not stop.is_set()
         _terminate(children)
         deadline = time.monotonic() + seconds
-        while any(c.poll() is None for c in children) and time.monotonic() < deadline:
+        while any(c.is_alive() for c in children) and time.monotonic() < deadline:
             if hurry.is_set():
                 hurry.clear()
                 _terminate(children)
             time.sleep(ASK_SECONDS)
         for child in children:
-            if child.poll() is None:
+            if child.is_alive():
                 child.kill()
-            child.wait()
+            child.join()
     return 1 if failed else 0
 
 
-def _terminate(children: list[subprocess.Popen[bytes]]) -> None:
+def _terminate(children: Sequence[BaseProcess]) -> None:
     for child in children:
-        if child.poll() is None:
+        if child.is_alive():
             child.terminate()
