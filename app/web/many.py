@@ -25,13 +25,13 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
 
 from app.settings import Settings
 from app.web import left_out
 from app.web.context import KEY, Web
 from app.web.draining import ANSWER_SECONDS
 from app.web.headers import CLOSED, SAFE
+from app.web.looping import LoopWorker
 from app.web.server import BACKLOG, CODES, CONNECTIONS, MAX_HEADERS
 
 KEPT_SECONDS = 75
@@ -100,7 +100,7 @@ class _Served(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
         return flask
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+class _Worker(LoopWorker):
     """One process of the server."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

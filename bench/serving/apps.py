@@ -13,7 +13,7 @@ from app.cli import opening
 from app.runtime import Runtime
 from app.tenants import callers
 from app.web import context, create_app
-from app.web.express.lane import Lane, _Let
+from app.web.express.lane import Lane, Let
 
 TARGET = "/triggered"
 """Where the empty view is called, and the peers."""
@@ -25,10 +25,10 @@ class Verifying(Lane):
     A site's first call in five minutes goes the long way, and is recorded there.
     """
 
-    def _write(self, many: Sequence[_Let]) -> Sequence[bool]:
+    def _written(self, many: Sequence[Let]) -> Sequence[bool]:
         runtime = self._web.runtime
         proofs = [each.proof for each in many]
-        with runtime.sessions.begin() as session:
+        with runtime.recording.begin() as session:
             still = callers.still_callers(session, proofs, now=runtime.now())
         return [proof in still for proof in proofs]
 

@@ -4,7 +4,7 @@ import io
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -24,6 +24,8 @@ from app.tokens.checks import Refused, Verified
 from app.web import guards, left_out, measuring, recording, triggered
 from app.web.context import KEY, Web
 from app.web.errors import BadRequestError
+from app.web.express import plain
+from app.web.express.plain import Asked
 from app.web.express.together import Together, UnwrittenError
 from app.web.headers import CLOSED, SAFE
 from app.web.server import MAX_BODY
@@ -40,18 +42,11 @@ MAX_DIGITS = 9
 HEADERS = list((SAFE | CLOSED).items())
 
 
-_NOT_IN_ORDER = (
-    Refused,
-    BadRequestError,
-    UnwrittenError,
-    DBAPIError,
-    NoConnectionError,
-)
-
-
-class _Let(NamedTuple):
+class Let(NamedTuple):
     """A call that was let in, as it will be written."""
 
+    began: float
+    """By `time.perf_counter`, when it was read."""
     name: str
     call: Call
     verified: Verified
@@ -64,13 +59,16 @@ class Lane:
 
     flask: Flask
     long_way: WSGIApplication
-    together: Together[_Let, bool] = field(init=False)
+    together: Together[Let, bool] = field(init=False)
     _target: str = field(init=False)
+    _line: bytes = field(init=False)
+    """How a request for it begins."""
     _hashes: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.together = Together(self._write)
+        self.together = Together(self.write)
         self._target = self._web.runtime.settings.base_path + PATH
+        self._line = plain.request_line(self._target)
         self._hashes = target.hashes("POST", PATH)
 
     @property
@@ -90,44 +88,58 @@ class Lane:
             and guards.target_of(environ) == self._target
             and self._is_recorded(environ)
         ):
-            left_out.write(self._web, now=self._web.runtime.now())
             start_response("204 NO CONTENT", HEADERS)
             return ()
         return self.long_way(environ, start_response)
 
     def _is_recorded(self, environ: WSGIEnvironment) -> bool:
-        """Record it; False for anything but a new call, from whom we know, by now.
-
-        The long way judges from the beginning what is False here: nothing of what was
-        found out is handed on, least of all that something is wrong.
-        """
-        began = time.perf_counter()
-        scheme, _, text = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if scheme.upper() != "JWT":
-            return False
+        """Record it; False for anything but a new call, from whom we know, by now."""
         body = _read_body(environ)
         if body is None:
             return False
+        asked = Asked(
+            authorization=environ.get("HTTP_AUTHORIZATION", ""),
+            body=body,
+            webhook_id=environ.get("HTTP_X_ATLASSIAN_WEBHOOK_IDENTIFIER", ""),
+            traceparent=environ.get("HTTP_TRACEPARENT"),
+        )
+        let = self.judge(lambda: asked)
+        if let is None:
+            return False
         try:
-            let = self._let_in(text.strip(), body, environ)
-            if let is None or not self.together.submit(let):
-                return False
-        except _NOT_IN_ORDER:
+            return self.together.submit(let)
+        except UnwrittenError:
             return False
-        except Exception:
-            # Attack: a tenant finds what breaks the writing. Who writes may be another,
-            # for many; each of them is judged by himself, and only one of them breaks.
-            log.exception("bug on the short way")
-            return False
-        is_told = self._web.runtime.settings.log_calls == "on"
-        seconds = time.perf_counter() - began
-        measuring.recorded(let.call, route=ROUTE, seconds=seconds, is_told=is_told)
-        return True
 
-    def _let_in(self, text: str, body: bytes, environ: WSGIEnvironment) -> _Let | None:
+    def judge_octets(self, octets: bytes) -> Let | None:
+        """Do as `judge` does for a request as it came from the network."""
+        return self.judge(lambda: plain.read(octets, self._line))
+
+    def judge(self, ask: Callable[[], Asked | None]) -> Let | None:
+        """Return the call as it is to be written; None unless it is plainly in order.
+
+        The long way judges from the beginning what is not: nothing of what was found
+        out is handed on, least of all that something is wrong.
+        """
+        began = time.perf_counter()
+        try:
+            asked = ask()
+            return asked and self._let_in(asked, began=began)
+        except (Refused, BadRequestError):
+            return None
+        except Exception:
+            # Attack: a caller finds what breaks the judging, and with it the loop that
+            # all others wait for.
+            log.exception("bug on the short way")
+            return None
+
+    def _let_in(self, asked: Asked, *, began: float) -> Let | None:
+        scheme, _, text = asked.authorization.partition(" ")
+        if scheme.upper() != "JWT":
+            return None
         web = self._web
         now = web.runtime.now()
-        token = checks.read(text)
+        token = checks.read(text.strip())
         name = token.issuer
         known = web.remembered.find(name, now=now)
         if known is None:
@@ -139,22 +151,49 @@ class Lane:
             return None
         web.token_uses.refuse_worn(verified, now=now)
         call = triggered.read_call(
-            body,
+            asked.body,
             tenant_id=known.tenant_id,
             verified=verified,
-            webhook_id=environ.get("HTTP_X_ATLASSIAN_WEBHOOK_IDENTIFIER", ""),
-            traceparent=environ.get("HTTP_TRACEPARENT"),
+            webhook_id=asked.webhook_id,
+            traceparent=asked.traceparent,
         )
-        return _Let(name, call, verified, known.proofs[verified.generation])
+        return Let(began, name, call, verified, known.proofs[verified.generation])
 
-    def _write(self, many: Sequence[_Let]) -> Sequence[bool]:
+    def write(self, many: Sequence[Let]) -> Sequence[bool]:
         """Record those that still may call; say of each whether it is recorded now.
 
-        It is not if somebody may call no more, or if the call was recorded before.
+        It is not if somebody may call no more, if the call was recorded before, or if
+        nothing could be written.
         """
+        try:
+            recorded = self._written(many)
+        except (DBAPIError, NoConnectionError):
+            return [False] * len(many)
+        except Exception:
+            # Attack: a tenant finds what breaks the writing, and others are written
+            # with him. Each of them is judged by himself, and only one of them breaks.
+            log.exception("bug on the short way")
+            return [False] * len(many)
+        self._count([let for let, is_new in zip(many, recorded, strict=True) if is_new])
+        return recorded
+
+    def _count(self, recorded: Sequence[Let]) -> None:
+        web = self._web
+        is_told = web.runtime.settings.log_calls == "on"
+        over = time.perf_counter()
+        for let in recorded:
+            web.token_uses.note(let.verified.token_hash)
+            measuring.recorded(
+                let.call, route=ROUTE, seconds=over - let.began, is_told=is_told
+            )
+        if recorded:
+            web.waker.ring()
+            left_out.write(web, now=web.runtime.now())
+
+    def _written(self, many: Sequence[Let]) -> Sequence[bool]:
         web = self._web
         proofs = [each.proof for each in many]
-        with web.runtime.sessions.begin() as session:
+        with web.runtime.recording.begin() as session:
             callers.hold(session, proofs)
             now = web.runtime.now()
             still = callers.still_callers(session, proofs, now=now)
@@ -166,15 +205,11 @@ class Lane:
         for each in many:
             if each.proof not in still:
                 web.remembered.forget(each.name)
-        for let, _ in new:
-            web.token_uses.note(let.verified.token_hash)
-        if new:
-            web.waker.ring()
         recorded = {id(let) for let, _ in new}
         return [id(each) in recorded for each in many]
 
 
-def _fact(let: _Let, run_id: uuid.UUID | None, *, now: datetime) -> Fact:
+def _fact(let: Let, run_id: uuid.UUID | None, *, now: datetime) -> Fact:
     common = recording.facts_of(let.verified, run_id, ROUTE, now=now)
     return Fact(
         tenant_id=let.call.tenant_id,

@@ -1,0 +1,79 @@
+"""Reads a request of HTTP that came whole and is as plain as one can be."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+SIZE = 65_536
+"""Bytes of a request, with its body; Jira's calls have a few thousand."""
+
+_READ = (b"authorization", b"x-atlassian-webhook-identifier", b"traceparent")
+_ODD = frozenset({b"transfer-encoding", b"te", b"trailer", b"expect", b"upgrade"})
+"""What asks for more than an answer, or says anew where the body ends."""
+
+
+class Asked(NamedTuple):
+    """As much of a request as the short way looks at."""
+
+    authorization: str
+    body: bytes
+    webhook_id: str
+    traceparent: str | None
+
+
+class _Heard:
+    """What the parser tells of a request."""
+
+    __slots__ = ("bodies", "ends", "headers")
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.bodies: list[bytes] = []
+        self.ends = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_body(self, part: bytes) -> None:
+        self.bodies.append(part)
+
+    def on_message_complete(self) -> None:
+        self.ends += 1
+
+
+def request_line(target: str) -> bytes:
+    """Return how a request for exactly this target begins."""
+    return f"POST {target} HTTP/1.1\r\n".encode()
+
+
+def read(octets: bytes, line: bytes) -> Asked | None:
+    """Return what one whole request asks, if it is for `line`; None if it is odd.
+
+    Attack: a request that we and the proxy, or we and the server's own parser, take
+    apart differently. So there is nothing before it, behind it or twice in it, and
+    whatever is unusual is left to the server, which then reads all of it anew.
+    """
+    if not octets.startswith(line):
+        return None
+    heard = _Heard()
+    try:
+        HttpRequestParser(heard).feed_data(octets)
+    except (HttpParserError, HttpParserUpgrade):
+        return None
+    body, by_name = b"".join(heard.bodies), dict(heard.headers)
+    is_one = heard.ends == 1 and len(by_name) == len(heard.headers)
+    is_all = octets.find(b"\r\n\r\n") + 4 + len(body) == len(octets)
+    if not (is_one and is_all and _is_usual(by_name)):
+        return None
+    authorization, webhook_id, traceparent = (_text(by_name.get(n)) for n in _READ)
+    return Asked(authorization or "", body, webhook_id or "", traceparent)
+
+
+def _is_usual(by_name: Mapping[bytes, bytes]) -> bool:
+    is_kept = by_name.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+    return is_kept and _ODD.isdisjoint(by_name)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1").strip(" \t")

@@ -1,0 +1,182 @@
+"""A process of the server that answers what Jira sends most without a thread for it.
+
+Eight threads of one process need twice as long for a call as one does: each statement
+gives the interpreter to another thread, and waits to have it back (bench/LIMITS.md). So
+a call that came whole, on a connection that is kept, is judged where the server waits
+for all of them; and whatever has come by then is written in one transaction, by one
+thread, while the server waits for more. Everything else has a thread as before.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from email.utils import formatdate
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any, NamedTuple
+
+from flask import Flask
+from gunicorn.workers.gthread import ThreadWorker
+
+from app.web.express import plain
+from app.web.express.lane import HEADERS, Lane, Let
+from app.web.express.together import GATHER_SECONDS, MOST
+
+MODEST_SECONDS = 0.002
+"""How long whoever took a connection takes no other."""
+
+
+class _Call(NamedTuple):
+    """A call that waits to be written, and how it can be read once more."""
+
+    conn: Any
+    octets: bytes
+    let: Let
+
+
+Batch = Sequence[_Call]
+
+
+class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
+    """Writes many calls at once; nothing in its loop waits for the database."""
+
+    def run(self) -> None:
+        """Serve until told to stop, and until all that came in is answered."""
+        self.lane = _lane_of(self.wsgi)
+        self.waiting: list[_Call] = []
+        self.expected, self.until = 1, 0.0
+        """How many to write at once, and when not to wait for as many any more."""
+        self.is_writing = False
+        self.modest_until = 0.0
+        """Until when the next connection is left to another process."""
+        self.unanswered: dict[Any, bool] = {}
+        """Connections with a call that waits, and whether they were heard meanwhile."""
+        self.batches = queue.SimpleQueue[Batch | None]()
+        if self.lane is not None:
+            threading.Thread(
+                target=self._write_all, args=(self.lane,), name="writer", daemon=True
+            ).start()
+        super().run()
+        self.batches.put(None)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Look once for what came; then have written what is to be written."""
+        if self.waiting and not self.is_writing:
+            timeout = min(timeout, max(self.until - time.monotonic(), 0))
+        if (modest := self.modest_until - time.monotonic()) > 0:
+            timeout = min(timeout, modest)
+        super().wait_for_and_dispatch_events(timeout)
+        self._hand_over()
+
+    def accept(self, listener: Any) -> None:  # noqa: ANN401 -- gunicorn's own
+        """Take a connection, and leave the next one to another process for a moment.
+
+        A proxy opens many at once and keeps them: who was awake first would have most
+        of the work for as long as they stay.
+        """
+        super().accept(listener)
+        self.modest_until = time.monotonic() + MODEST_SECONDS
+        self.set_accept_enabled(False)
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 -- gunicorn's own
+        """Listen for connections, or do not."""
+        if not enabled or time.monotonic() >= self.modest_until:
+            super().set_accept_enabled(enabled)
+
+    def on_client_socket_readable(self, conn: Any, client: Any) -> None:  # noqa: ANN401 -- gunicorn's own
+        """Judge what came on a connection that is kept, or give it a thread."""
+        if conn in self.unanswered:
+            # More before its answer, or nobody is there any more: it waits.
+            self.poller.unregister(client)
+            self.unanswered[conn] = True
+            return
+        if not self._is_judged(conn, client):
+            super().on_client_socket_readable(conn, client)
+
+    def _is_judged(self, conn: Any, client: Any) -> bool:  # noqa: ANN401
+        # Whoever is told that there is no next answer on this connection has a thread.
+        if self.lane is None or not self.alive or not self.cfg.keepalive:
+            return False
+        try:
+            octets = client.recv(plain.SIZE)
+        except OSError:
+            return False
+        let = self.lane.judge_octets(octets)
+        if let is None:
+            conn.parser.unreader.unread(octets)
+            return False
+        self.waiting.append(_Call(conn, octets, let))
+        self.unanswered[conn] = False
+        self.keepalived_conns.remove(conn)
+        return True
+
+    def _hand_over(self) -> None:
+        """Have the waiting calls written, once as many came as are to be expected."""
+        if not self.waiting or self.is_writing:
+            return
+        if len(self.waiting) < self.expected and time.monotonic() < self.until:
+            return
+        batch, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+        self.is_writing = True
+        self.batches.put(batch)
+
+    def _write_all(self, lane: Lane) -> None:
+        """Write what is handed over: the one part that has a thread of its own."""
+        while (batch := self.batches.get()) is not None:
+            recorded = lane.write([each.let for each in batch])
+            self.method_queue.defer(self._written, batch, recorded)
+
+    def _written(self, batch: Batch, recorded: Sequence[bool]) -> None:
+        self.is_writing = False
+        # Those that are answered now come again within a moment, if they come at all.
+        self.expected = len(batch) + len(self.waiting)
+        self.until = time.monotonic() + GATHER_SECONDS
+        is_kept = self.alive and bool(self.cfg.keepalive)
+        answer = _answer(is_kept=is_kept)
+        for each, is_recorded in zip(batch, recorded, strict=True):
+            conn, is_heard = each.conn, self.unanswered.pop(each.conn)
+            if not is_recorded:
+                if not is_heard:
+                    self.poller.unregister(conn.sock)
+                conn.parser.unreader.unread(each.octets)
+                self.enqueue_req(conn)
+            elif not self._is_sent(conn, answer) or not is_kept:
+                if not is_heard:
+                    self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close(graceful=True)
+            else:
+                conn.set_timeout()
+                self.keepalived_conns.append(conn)
+                if is_heard:
+                    self._wait_for(conn)
+
+    def _wait_for(self, conn: Any) -> None:  # noqa: ANN401
+        callback = partial(self.on_client_socket_readable, conn)
+        self.poller.register(conn.sock, EVENT_READ, callback)
+
+    @staticmethod
+    def _is_sent(conn: Any, answer: bytes) -> bool:  # noqa: ANN401
+        """Send it at once; whoever reads no answers has none, and is recorded."""
+        try:
+            return bool(conn.sock.send(answer) == len(answer))
+        except OSError:
+            return False
+
+
+def _lane_of(flask: Any) -> Lane | None:  # noqa: ANN401 -- gunicorn's own
+    wsgi = flask.wsgi_app if isinstance(flask, Flask) else None
+    return wsgi if isinstance(wsgi, Lane) else None
+
+
+def _answer(*, is_kept: bool) -> bytes:
+    """Return what is sent for a recorded call: the same for all of one moment."""
+    headers = [
+        ("Server", "gunicorn"),
+        ("Date", formatdate(usegmt=True)),
+        ("Connection", "keep-alive" if is_kept else "close"),
+        *HEADERS,
+    ]
+    lines = ["HTTP/1.1 204 NO CONTENT", *(f"{n}: {v}" for n, v in headers)]
+    return ("\r\n".join([*lines, "", ""])).encode()
