@@ -140,12 +140,14 @@ def _stored(runtime: Runtime) -> Parts:
 
     def record(count: int = 1) -> object:
         now, many = runtime.now(), [next(numbers) for _ in range(count)]
-        with runtime.sessions.begin() as session:
-            callers.still_callers(session, [proof], now=now)
+        with runtime.recording.begin() as session:
             made = [_call(known.tenant.id, number) for number in many]
-            runs.record_all(session, made, now=now)
+            prepared = runs.prepare(session, made, now=now)
             facts = [_fact(known.tenant.id, number) for number in many]
-            audit.record_all(session, facts, now=now)
+            events = audit.prepare(session, facts, now=now)
+            callers.hold(session, [proof])
+            callers.still_callers(session, [proof], now=now)
+            events.insert(session, prepared.record(session, range(count)))
         return many
 
     return {

@@ -22,10 +22,10 @@ from app.audit.recording import (
     Change,
     Fact,
     drop_probes,
+    prepare,
     prune_unproven,
     put_probe,
     record,
-    record_all,
     record_left_out,
     record_unproven,
 )
@@ -56,10 +56,10 @@ __all__ = [
     "find_latest",
     "left_out",
     "page",
+    "prepare",
     "prune_unproven",
     "put_probe",
     "record",
-    "record_all",
     "record_left_out",
     "record_unproven",
 ]

@@ -8,9 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app import db
 from app.audit.kinds import Kind
 from app.audit.tables import AuditEvent, Value, canonical, clean
-from app.db import insert_all, new_id
+from app.db import Prepared, new_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +65,8 @@ class Fact:
     detail: Mapping[str, Value]
 
 
-def record_all(session: Session, facts: Sequence[Fact], *, now: datetime) -> None:
-    """Append each to its tenant's history, as `record` does."""
+def prepare(session: Session, facts: Sequence[Fact], *, now: datetime) -> Prepared:
+    """Make some of them ready, at least one, to be appended as `record` does."""
     rows = [
         {
             "id": new_id(now),
@@ -77,7 +78,7 @@ def record_all(session: Session, facts: Sequence[Fact], *, now: datetime) -> Non
         }
         for fact in facts
     ]
-    insert_all(session, AuditEvent, rows)
+    return db.prepare(session, AuditEvent, rows, is_once=False)
 
 
 def record_unproven(

@@ -15,16 +15,15 @@ from app.db.sessions import (
     reading,
     recording,
 )
-from app.db.writing import insert_all, insert_all_once
+from app.db.writing import Prepared, prepare
 
 __all__ = [
     "BUSY_SECONDS",
     "NAMING_CONVENTION",
     "Base",
+    "Prepared",
     "UTCDateTime",
     "in_transaction",
-    "insert_all",
-    "insert_all_once",
     "insert_once",
     "is_of",
     "least_id",
@@ -32,6 +31,7 @@ __all__ = [
     "make_sessions",
     "moment_of",
     "new_id",
+    "prepare",
     "printable",
     "reading",
     "recording",

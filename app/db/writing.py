@@ -7,6 +7,7 @@ the statement is rendered once, and each column's own type says how its values g
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -38,37 +39,40 @@ class _Statement(NamedTuple):
         return by_name
 
 
-def insert_all(session: Session, table: type[Base], rows: Sequence[Row]) -> None:
-    """Insert rows that have the same columns.
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of one table, as the database's driver takes them."""
 
-    Every column that must have a value
-    has one, or a default of its own.
-    """
-    _insert(session, table, rows, is_once=False)
+    _statement: _Statement
+    _parameters: Sequence[Any]
+
+    def insert(self, session: Session, places: Sequence[int]) -> int:
+        """Insert those at these places; return how many there are now.
+
+        Of rows prepared to come once, none is there that `insert_once` would not have
+        inserted: with their ids the caller finds out which.
+        """
+        if not places:
+            return 0
+        text, parameters = self._statement.text, [self._parameters[n] for n in places]
+        return session.connection().exec_driver_sql(text, parameters).rowcount
 
 
-def insert_all_once(session: Session, table: type[Base], rows: Sequence[Row]) -> int:
-    """Insert rows that have the same columns, but none that `insert_once` would not.
-
-    Return how many there were: with their ids the caller finds out which.
-    """
-    return _insert(session, table, rows, is_once=True)
-
-
-def _insert(
+def prepare(
     session: Session, table: type[Base], rows: Sequence[Row], *, is_once: bool
-) -> int:
-    if not rows:
-        return 0
-    connection = session.connection()
+) -> Prepared:
+    """Make rows ready that have the same columns; the database is not asked for it.
+
+    So it is done before a transaction begins there, and others wait for less of it.
+    Every column that must have a value has one, or a default of its own.
+    """
     statement = _rendered(
         cast("sa.Table", table.__table__),
         tuple(rows[0]),
-        connection.dialect,
+        session.get_bind().dialect,
         is_once=is_once,
     )
-    parameters = [statement.parameters(row) for row in rows]
-    return connection.exec_driver_sql(statement.text, parameters).rowcount
+    return Prepared(statement, [statement.parameters(row) for row in rows])
 
 
 @functools.lru_cache(maxsize=64)

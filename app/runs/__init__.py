@@ -56,7 +56,7 @@ from app.runs.pruning import (
     prune,
 )
 from app.runs.reading import Relative, WholeRun, get
-from app.runs.record import AHEAD, Call, record, record_all
+from app.runs.record import AHEAD, Call, Recordable, prepare, record
 from app.runs.replaying import (
     REPLAYABLE,
     NotReplayableError,
@@ -131,6 +131,7 @@ __all__ = [
     "Page",
     "Parent",
     "PlannedStep",
+    "Recordable",
     "Relative",
     "Result",
     "Role",
@@ -185,10 +186,10 @@ __all__ = [
     "parent_by_creation",
     "parent_by_transition",
     "plan_steps",
+    "prepare",
     "prune",
     "put_back",
     "record",
-    "record_all",
     "release",
     "replay",
     "resolve",

@@ -57,18 +57,31 @@ def record(session: Session, call: Call, *, now: datetime) -> uuid.UUID | None:
     return db.insert_once(session, Run, _row(call, now=now))
 
 
-def record_all(
-    session: Session, calls: Sequence[Call], *, now: datetime
-) -> list[uuid.UUID | None]:
-    """Promise it for all of these at once; return what `record` would for each."""
-    if not calls:
-        return []
+@dataclass(frozen=True)
+class Recordable:
+    """Calls that only have to be inserted."""
+
+    ids: Sequence[uuid.UUID]
+    """Of each one's run, if it is recorded."""
+    _rows: db.Prepared
+
+    def record(self, session: Session, places: Sequence[int]) -> Sequence[int]:
+        """Promise it for those at these places; return the places of new ones."""
+        if self._rows.insert(session, places) == len(places):
+            return places
+        wanted = sa.select(Run.id).where(Run.id.in_(self.ids[n] for n in places))
+        there = set(session.scalars(wanted))
+        return [place for place in places if self.ids[place] in there]
+
+
+def prepare(session: Session, calls: Sequence[Call], *, now: datetime) -> Recordable:
+    """Make some calls ready, at least one; each is then recorded as by `record`.
+
+    The database is not asked for it, so that it is done before others wait.
+    """
     rows = [_row(call, now=now) for call in calls]
-    ids: list[uuid.UUID | None] = [row["id"] for row in rows]
-    if db.insert_all_once(session, Run, rows) < len(rows):
-        there = set(session.scalars(sa.select(Run.id).where(Run.id.in_(ids))))
-        return [each if each in there else None for each in ids]
-    return ids
+    prepared = db.prepare(session, Run, rows, is_once=True)
+    return Recordable([row["id"] for row in rows], prepared)
 
 
 def _row(call: Call, *, now: datetime) -> dict[str, Any]:

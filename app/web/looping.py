@@ -2,12 +2,14 @@
 
 Eight threads of one process need twice as long for a call as one does: each statement
 gives the interpreter to another thread, and waits to have it back (bench/LIMITS.md). So
-a call that came whole, on a connection that is kept, is judged where the server waits
-for all of them; and whatever has come by then is written in one transaction, by one
-thread, while the server waits for more. Everything else has a thread as before.
+a call on a connection that is kept is judged where the server waits for all of them;
+and whatever has come by then is written in one transaction, by one thread, while the
+server waits for more. Everything else has a thread as before.
 """
 
+import contextlib
 import queue
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -15,13 +17,17 @@ from email.utils import formatdate
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from flask import Flask
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, ThreadWorker
 
 from app.web.express import plain
 from app.web.express.lane import HEADERS, Lane, Let
 from app.web.express.together import GATHER_SECONDS, MOST
+
+PIECES = 16
+"""In which a call may come. Attack: byte by byte, and all before each is read anew."""
 
 MODEST_SECONDS = 0.002
 """How long whoever took a connection takes no other."""
@@ -52,6 +58,8 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         """Until when the next connection is left to another process."""
         self.unanswered: dict[Any, bool] = {}
         """Connections with a call that waits, and whether they were heard meanwhile."""
+        self.heard = WeakKeyDictionary[Any, tuple[bytes, int]]()
+        """What came so far of a call on a connection, and in how many pieces."""
         self.batches = queue.SimpleQueue[Batch | None]()
         if self.lane is not None:
             threading.Thread(
@@ -91,25 +99,26 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             self.poller.unregister(client)
             self.unanswered[conn] = True
             return
-        if not self._is_judged(conn, client):
+        if not self._is_taken(conn, client):
             super().on_client_socket_readable(conn, client)
 
-    def _is_judged(self, conn: Any, client: Any) -> bool:  # noqa: ANN401
+    def _is_taken(self, conn: Any, client: Any) -> bool:  # noqa: ANN401
+        """Take what came, if it is a call or a part of one; else leave all of it."""
+        octets, pieces = self.heard.pop(conn, (b"", 0))
         # Whoever is told that there is no next answer on this connection has a thread.
-        if self.lane is None or not self.alive or not self.cfg.keepalive:
-            return False
-        try:
-            octets = client.recv(plain.SIZE)
-        except OSError:
-            return False
-        let = self.lane.judge_octets(octets)
-        if let is None:
-            conn.parser.unreader.unread(octets)
-            return False
-        self.waiting.append(_Call(conn, octets, let))
-        self.unanswered[conn] = False
-        self.keepalived_conns.remove(conn)
-        return True
+        if self.lane is not None and self.alive and self.cfg.keepalive:
+            more = _received(client)
+            octets, pieces = octets + more, pieces + 1
+            if (let := self.lane.judge_octets(octets)) is not None:
+                self.waiting.append(_Call(conn, octets, let))
+                self.unanswered[conn] = False
+                self.keepalived_conns.remove(conn)
+                return True
+            if more and pieces < PIECES and self.lane.is_begun(octets):
+                self.heard[conn] = octets, pieces
+                return True
+        conn.parser.unreader.unread(octets)
+        return False
 
     def _hand_over(self) -> None:
         """Have the waiting calls written, once as many came as are to be expected."""
@@ -141,13 +150,15 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
                     self.poller.unregister(conn.sock)
                 conn.parser.unreader.unread(each.octets)
                 self.enqueue_req(conn)
-            elif not self._is_sent(conn, answer) or not is_kept:
+            elif not self._is_sent(conn, answer):
                 if not is_heard:
                     self.poller.unregister(conn.sock)
                 self.nr_conns -= 1
-                conn.close(graceful=True)
+                conn.close()
             else:
                 conn.set_timeout()
+                if not is_kept:
+                    _half_close(conn)
                 self.keepalived_conns.append(conn)
                 if is_heard:
                     self._wait_for(conn)
@@ -163,6 +174,21 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             return bool(conn.sock.send(answer) == len(answer))
         except OSError:
             return False
+
+
+def _received(client: Any) -> bytes:  # noqa: ANN401 -- gunicorn's own
+    """Return what came; nothing if nobody is there any more."""
+    try:
+        return bytes(client.recv(plain.SIZE))
+    except OSError:
+        return b""
+
+
+def _half_close(conn: Any) -> None:  # noqa: ANN401 -- gunicorn's own
+    """Say that this was the last answer; who hears it hangs up, and nobody waits."""
+    conn.timeout = time.monotonic() + STOP_KEEPALIVE_LINGER
+    with contextlib.suppress(OSError):
+        conn.sock.shutdown(socket.SHUT_WR)
 
 
 def _lane_of(flask: Any) -> Lane | None:  # noqa: ANN401 -- gunicorn's own

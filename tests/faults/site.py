@@ -97,11 +97,15 @@ class Record:
 
 @dataclass
 class Wire:
-    """How this Jira calls: over HTTP, to wherever the add-on listens now."""
+    """How this Jira calls: over HTTP, to wherever the add-on listens now.
+
+    It keeps its connections, as the proxy does that stands between them.
+    """
 
     record: Record
     host: str
     port: int
+    idle: list[http.client.HTTPConnection] = field(default_factory=list)
 
     def __call__(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
@@ -127,17 +131,29 @@ class Wire:
     ) -> tuple[int, bytes]:
         parts = urlsplit(url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        connection = http.client.HTTPConnection(
-            self.host, self.port, timeout=PATIENCE_SECONDS
-        )
+        try:
+            connection = self.idle.pop()
+        except IndexError:
+            connection = http.client.HTTPConnection(
+                self.host, self.port, timeout=PATIENCE_SECONDS
+            )
         try:
             connection.request(method, path, body or None, dict(headers))
             answer = connection.getresponse()
-            return answer.status, answer.read()
-        except http.client.HTTPException as error:
-            raise ConnectionError(type(error).__name__) from error
-        finally:
+            status, content = answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            # Who was there is gone, and with it whatever was kept.
             connection.close()
+            self.hang_up()
+            raise ConnectionError(type(error).__name__) from error
+        self.idle.append(connection)
+        return status, content
+
+    def hang_up(self) -> None:
+        """Close whatever is kept and not in use."""
+        while self.idle:
+            with contextlib.suppress(IndexError):
+                self.idle.pop().close()
 
 
 @dataclass
@@ -213,3 +229,4 @@ def opened(
                 )
             finally:
                 jira.close()
+                wire.hang_up()

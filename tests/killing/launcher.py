@@ -110,9 +110,10 @@ def build(settings: Settings, job: Job) -> Runtime:
             del session
             fuse.burn("commit", "after")
 
-        sa.event.listen(runtime.sessions, "before_commit", before)
-        sa.event.listen(runtime.sessions, "after_commit", after)
         runtime = replace(runtime, http=FusedHttp(runtime.http, fuse))
+        for sessions in (runtime.sessions, runtime.recording):
+            sa.event.listen(sessions, "before_commit", before)
+            sa.event.listen(sessions, "after_commit", after)
     return runtime
 
 

@@ -99,6 +99,30 @@ def test_t0b_odd_header_is_left_to_the_server(more: bytes) -> None:
     assert plain.read(LINE + HEAD + LENGTH + more + b"\r\n" + BODY, LINE) is None
 
 
+@pytest.mark.parametrize("place", range(1, len(WHOLE), 7))
+def test_part_of_a_request_may_become_one(place: int) -> None:
+    part = WHOLE[:place]
+
+    assert plain.read(part, LINE) is None
+    assert plain.is_begun(part, LINE)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        WHOLE,
+        WHOLE + b"P",
+        b"GET /",
+        LINE.replace(b"triggered", b"other"),
+        LINE + b"no colon\r\n",
+        LINE + HEAD + b"Transfer-Encoding: odd\r\n" + LENGTH,
+        (LINE + HEAD + b"Content-Length: 70000\r\n\r\n").ljust(plain.SIZE, b"x"),
+    ],
+)
+def test_t13_what_never_becomes_one_is_not_waited_for(octets: bytes) -> None:
+    assert not plain.is_begun(octets, LINE)
+
+
 def test_t13_body_that_is_longer_than_usual_never_comes_whole() -> None:
     assert plain.SIZE < 2**20
 

@@ -115,6 +115,10 @@ class Lane:
         """Do as `judge` does for a request as it came from the network."""
         return self.judge(lambda: plain.read(octets, self._line))
 
+    def is_begun(self, octets: bytes) -> bool:
+        """Say whether more may come of a request that `judge_octets` would judge."""
+        return plain.is_begun(octets, self._line)
+
     def judge(self, ask: Callable[[], Asked | None]) -> Let | None:
         """Return the call as it is to be written; None unless it is plainly in order.
 
@@ -192,24 +196,26 @@ class Lane:
 
     def _written(self, many: Sequence[Let]) -> Sequence[bool]:
         web = self._web
-        proofs = [each.proof for each in many]
+        proofs, now = [each.proof for each in many], web.runtime.now()
         with web.runtime.recording.begin() as session:
+            # Before anything is asked of the database, so that nobody waits for it.
+            calls = runs.prepare(session, [each.call for each in many], now=now)
+            pairs = zip(many, calls.ids, strict=True)
+            facts = [_fact(let, run_id, now=now) for let, run_id in pairs]
+            events = audit.prepare(session, facts, now=now)
             callers.hold(session, proofs)
-            now = web.runtime.now()
-            still = callers.still_callers(session, proofs, now=now)
-            good = [each for each in many if each.proof in still]
-            ids = runs.record_all(session, [each.call for each in good], now=now)
-            new = [pair for pair in zip(good, ids, strict=True) if pair[1]]
-            facts = [_fact(let, run_id, now=now) for let, run_id in new]
-            audit.record_all(session, facts, now=now)
+            still = callers.still_callers(session, proofs, now=web.runtime.now())
+            may = [place for place, each in enumerate(many) if each.proof in still]
+            new = calls.record(session, may)
+            events.insert(session, new)
         for each in many:
             if each.proof not in still:
                 web.remembered.forget(each.name)
-        recorded = {id(let) for let, _ in new}
-        return [id(each) in recorded for each in many]
+        recorded = frozenset(new)
+        return [place in recorded for place in range(len(many))]
 
 
-def _fact(let: Let, run_id: uuid.UUID | None, *, now: datetime) -> Fact:
+def _fact(let: Let, run_id: uuid.UUID, *, now: datetime) -> Fact:
     common = recording.facts_of(let.verified, run_id, ROUTE, now=now)
     return Fact(
         tenant_id=let.call.tenant_id,

@@ -70,6 +70,18 @@ def read(octets: bytes, line: bytes) -> Asked | None:
     return Asked(authorization or "", body, webhook_id or "", traceparent)
 
 
+def is_begun(octets: bytes, line: bytes) -> bool:
+    """Say whether this is a part of a request for `line`, of which more may come."""
+    if len(octets) >= SIZE or not octets.startswith(line[: len(octets)]):
+        return False
+    heard = _Heard()
+    try:
+        HttpRequestParser(heard).feed_data(octets)
+    except (HttpParserError, HttpParserUpgrade):
+        return False
+    return not heard.ends
+
+
 def _is_usual(by_name: Mapping[bytes, bytes]) -> bool:
     is_kept = by_name.get(b"connection", b"keep-alive").lower() == b"keep-alive"
     return is_kept and _ODD.isdisjoint(by_name)
