@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import jwt
 import pytest
-from flask import Flask
 
 from app import datacenter, tickets, vault
 from app.http import Request, Response
@@ -14,33 +13,14 @@ from app.tenants import Tenant
 from app.tokens import checks
 from app.tokens import session as sessions
 from app.tokens.checks import Refused
-from app.worker import Worker
 from sandbox import Jira, people
 from sandbox.datacenter import users
 from tests.functional.callers import BASE_URL
-from tests.functional.conftest import Heard, rule
+from tests.functional.conftest import rule
 from tests.functional.fakes import Clock, Wire, call
-from tests.functional.receiving import open_desk
-from tests.functional.self_managed import ADA_KEY, Office, jira_of, open_office
+from tests.functional.self_managed import ADA_KEY, Office
 
 OVERVIEW = "/datacenter/api/v1/pages/overview"
-
-
-@pytest.fixture
-def jira(clock: Clock, addon: dict[str, Flask], heard: list[Heard]) -> Jira:
-    return jira_of(clock, addon, heard)
-
-
-@pytest.fixture
-def office(
-    runtime: Runtime,
-    app: Flask,
-    jira: Jira,
-    worker: Worker,
-    wire: Wire,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Office:
-    return open_office(open_desk(runtime, app, jira, worker, wire), monkeypatch)
 
 
 def looks(office: Office) -> int:

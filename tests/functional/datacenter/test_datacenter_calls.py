@@ -7,44 +7,23 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 
 from app.audit import AuditEvent
 from app.http import Response
 from app.runs import Run, RunState, RunStep, Why
-from app.runtime import Runtime
 from app.tokens.checks import Reason
-from app.worker import Worker
 from sandbox import Jira
 from sandbox.datacenter import signing
 from sandbox.web import causing
 from tests.functional.bots import Bot
 from tests.functional.callers import BASE_URL
 from tests.functional.conftest import Heard, rule
-from tests.functional.fakes import Clock, Wire, call
-from tests.functional.receiving import open_desk
-from tests.functional.self_managed import DISPATCH, Office, jira_of, open_office
+from tests.functional.fakes import Clock, call
+from tests.functional.self_managed import DISPATCH, Office
 
 Runs = Callable[[], list[Run]]
 Steps = Callable[[], list[RunStep]]
 ADA_KEY = "JIRAUSER10100"
-
-
-@pytest.fixture
-def jira(clock: Clock, addon: dict[str, Flask], heard: list[Heard]) -> Jira:
-    return jira_of(clock, addon, heard)
-
-
-@pytest.fixture
-def office(
-    runtime: Runtime,
-    app: Flask,
-    jira: Jira,
-    worker: Worker,
-    wire: Wire,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Office:
-    return open_office(open_desk(runtime, app, jira, worker, wire), monkeypatch)
 
 
 @pytest.fixture

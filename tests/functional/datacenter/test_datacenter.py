@@ -7,44 +7,23 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 
 from app.rules import rule_hash
 from app.runs import Run, RunState, RunStep, StepState, Why
-from app.runtime import Runtime
 from app.tenants import Tenant
 from app.watchdog import Watchdog
-from app.worker import Worker
 from sandbox import Jira, people, wiki
 from sandbox.web import causing
 from tests.functional import bots, gates
 from tests.functional.bots import Bot
 from tests.functional.callers import BASE_URL
-from tests.functional.conftest import Heard, rule
-from tests.functional.fakes import Clock, Wire, call
-from tests.functional.receiving import open_desk
-from tests.functional.self_managed import Office, jira_of, open_office
+from tests.functional.conftest import rule
+from tests.functional.fakes import Clock, call
+from tests.functional.self_managed import Office
 
 Runs = Callable[[], list[Run]]
 Steps = Callable[[], list[RunStep]]
 ADA_KEY = "JIRAUSER10100"
-
-
-@pytest.fixture
-def jira(clock: Clock, addon: dict[str, Flask], heard: list[Heard]) -> Jira:
-    return jira_of(clock, addon, heard)
-
-
-@pytest.fixture
-def office(
-    runtime: Runtime,
-    app: Flask,
-    jira: Jira,
-    worker: Worker,
-    wire: Wire,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Office:
-    return open_office(open_desk(runtime, app, jira, worker, wire), monkeypatch)
 
 
 def said(site: Jira, key: str = "DEMO-1") -> list[str]:

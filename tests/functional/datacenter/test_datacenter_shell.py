@@ -7,38 +7,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from flask import Flask
 
 from app import doctor
 from app.cli import self_managed
 from app.http import Response, SendError
-from app.runtime import Runtime
-from app.worker import Worker
 from sandbox import Jira
 from sandbox.web import causing
-from tests.functional.conftest import Heard, rule
-from tests.functional.fakes import Clock, Wire
-from tests.functional.receiving import open_desk
-from tests.functional.self_managed import Office, jira_of, open_office
+from tests.functional.conftest import rule
+from tests.functional.fakes import Wire
+from tests.functional.self_managed import Office
 
 PANEL = {"shows": "builds", "pipeline_id": "p", "pipeline_name": "P"}
-
-
-@pytest.fixture
-def jira(clock: Clock, addon: dict[str, Flask], heard: list[Heard]) -> Jira:
-    return jira_of(clock, addon, heard)
-
-
-@pytest.fixture
-def office(
-    runtime: Runtime,
-    app: Flask,
-    jira: Jira,
-    worker: Worker,
-    wire: Wire,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Office:
-    return open_office(open_desk(runtime, app, jira, worker, wire), monkeypatch)
 
 
 def test_site_that_is_not_reached_waits_and_says_which_exception_it_needs(
