@@ -2,6 +2,7 @@
 
 import gc
 import multiprocessing
+import signal
 import sys
 import threading
 import time
@@ -31,15 +32,14 @@ def serve(*, web_only: bool) -> None:
             web_serving.serve()
             return
         settings = environment.settings()  # complain once, not once a child
-        children = _started()
-        sys.exit(_supervise(children, seconds=settings.drain_seconds + STOP_SECONDS))
+        sys.exit(_supervise(settings.drain_seconds + STOP_SECONDS))
 
 
 def _started() -> Sequence[BaseProcess]:
     """Start both by forking: what they have loaded is in memory once.
 
-    Nothing is open yet that two processes must not share: neither a thread nor a file
-    nor a connection.
+    There is no thread yet, and no connection that two processes must not share. What
+    counts for `/metrics` has a file for each process, and opens another one by itself.
     """
     from app.cli import web_serving, working  # noqa: F401, PLC0415 -- to have it loaded
 
@@ -48,20 +48,28 @@ def _started() -> Sequence[BaseProcess]:
     gc.freeze()
     fork = multiprocessing.get_context("fork")
     commands = (["serve", "--web-only"], ["worker"])
-    children = [fork.Process(target=main, args=(command,)) for command in commands]
+    children = [fork.Process(target=_child, args=(each,)) for each in commands]
     for child in children:
         child.start()
     return children
 
 
-def _supervise(children: Sequence[BaseProcess], *, seconds: float) -> int:
-    """Wait for a signal or the first child that ends; stop the rest; return a status.
+def _child(command: Sequence[str]) -> None:
+    """Carry a command out in a process of its own, which hears signals itself."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main(command)
 
-    A child that died takes the other with it: half an add-on that looks alive is worse
-    than one that its init system starts again.
+
+def _supervise(seconds: float) -> int:
+    """Start both; wait for a signal or the first that ends; stop the rest.
+
+    Return a status. A child that died takes the other with it: half an add-on that
+    looks alive is worse than one that its init system starts again.
     """
     stop, hurry = threading.Event(), threading.Event()
     with stopping(stop, hurry=hurry.set):
+        children = _started()
         while not stop.wait(0.2) and all(c.is_alive() for c in children):
             pass
         failed = not stop.is_set()

@@ -244,6 +244,8 @@ def refuse_old(claims: Mapping[str, Any], *, now: datetime) -> None:
     expires = claims.get("exp")
     if isinstance(expires, bool) or not isinstance(expires, int | float):
         return  # what follows says so, better
+    if not 0 <= expires <= LATEST:
+        return  # nor is it a time: an integer of 400 digits is no float
     late = now.timestamp() - expires
     if late >= OLD.total_seconds():
         raise Refused(Reason.EXPIRED, f"expired by {late:.0f} s: check the clocks")

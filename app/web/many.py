@@ -86,6 +86,7 @@ class _Served(BaseApplication):  # type: ignore[misc]  # gunicorn is untyped
             "forwarded_allow_ips": "",
             "forwarder_headers": "",
             "logger_class": _Log,
+            "pre_fork": _begets,
             "post_fork": _begins,
             "worker_exit": _ended,
         }
@@ -156,15 +157,21 @@ def _web_of(worker: Any) -> Web | None:  # noqa: ANN401 -- gunicorn's own
     return cast("Web", flask.extensions[KEY]) if isinstance(flask, Flask) else None
 
 
-def _begins(_: object, worker: Any) -> None:  # noqa: ANN401 -- gunicorn's own
-    """Give each process a core of its own, if there is one for each.
+def _begets(arbiter: Any, worker: Any) -> None:  # noqa: ANN401 -- gunicorn's own
+    """Choose a core for a process, one that no other has, if there is one for each.
 
     Only one thread of a process runs at a time. On two cores they hand over from one to
     the other, which costs a third of what the process could do.
     """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) == worker.cfg.workers:
-        os.sched_setaffinity(0, {cores[worker.age % len(cores)]})
+        taken = {vars(other).get("core") for other in arbiter.WORKERS.values()}
+        worker.core = next((core for core in cores if core not in taken), None)
+
+
+def _begins(_: object, worker: Any) -> None:  # noqa: ANN401 -- gunicorn's own
+    if (core := vars(worker).get("core")) is not None:
+        os.sched_setaffinity(0, {core})
 
 
 def _ended(_: object, worker: Any) -> None:  # noqa: ANN401 -- gunicorn's own

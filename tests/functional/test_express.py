@@ -167,6 +167,7 @@ def test_t0_what_is_not_plainly_in_order_is_judged_the_long_way(
         {"qsh": "0" * 64},
         {"qsh": "context-qsh"},
         {"exp": 1},
+        {"exp": 10**400},
         {"iat": None},
         {"exp": None},
         {"secret": OTHER},
@@ -369,6 +370,18 @@ def test_t5_call_that_breaks_the_writing_breaks_no_others(
 
     assert ways.went(1) == (204, "long")
     assert [run.issue_id for run in all_runs()] == ["10999", "10001"]
+
+
+def test_what_breaks_the_counting_costs_no_answer(
+    ways: Ways, all_runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is recorded by then: the long way finds that, and answers."""
+    with monkeypatch.context() as patched:
+        patched.setattr("app.web.measuring.recorded", lambda *_, **__: 1 / 0)
+        assert ways.went(1) == (204, "long")
+
+    assert ways.went(2) == (204, "short")
+    assert [run.issue_id for run in all_runs()] == ["10999", "10001", "10002"]
 
 
 def test_worker_is_woken(ways: Ways) -> None:

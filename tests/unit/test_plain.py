@@ -92,6 +92,8 @@ def test_t0b_what_is_no_whole_request_for_this_target_is_left(octets: bytes) -> 
         b"X: bare\rAuthorization: JWT x\r\n",
         b"no colon\r\n",
         b": no name\r\n",
+        b"X: y\r\n" * 96,
+        b"X: " + b"y" * plain.SIZE + b"\r\n",
     ],
 )
 def test_t0b_odd_header_is_left_to_the_server(more: bytes) -> None:
@@ -117,14 +119,29 @@ def test_part_of_a_request_may_become_one(place: int) -> None:
         LINE + b"no colon\r\n",
         LINE + HEAD + b"Transfer-Encoding: odd\r\n" + LENGTH,
         (LINE + HEAD + b"Content-Length: 70000\r\n\r\n").ljust(plain.SIZE, b"x"),
+        LINE + HEAD + b"Expect: 100-continue\r\n" + LENGTH + b"\r\n",
+        LINE + HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n",
+        LINE + b"X: y\r\n" * 103,  # it hears of one when the next one begins
     ],
 )
 def test_t13_what_never_becomes_one_is_not_waited_for(octets: bytes) -> None:
     assert not plain.is_begun(octets, LINE)
 
 
-def test_t13_body_that_is_longer_than_usual_never_comes_whole() -> None:
-    assert plain.SIZE < 2**20
+def test_t13_many_small_headers_are_not_read_again_and_again() -> None:
+    """Attack: a piece of headers, and a byte, and a byte: each time all of them."""
+    head = LINE + b"X:\r\n" * (plain.SIZE // 5)
+
+    assert not plain.is_begun(head[: plain.SIZE], LINE)
+    assert plain.is_begun(LINE + b"X:\r\n" * 100, LINE)
+
+
+def test_as_many_headers_as_gunicorn_takes_are_plain() -> None:
+    more = b"".join(b"X-%d: y\r\n" % number for number in range(95))
+
+    found = plain.read(LINE + HEAD + LENGTH + more + b"\r\n" + BODY, LINE)
+
+    assert found == Asked(TOKEN, BODY, "w-1", None)
 
 
 class CutError(Exception):
@@ -163,6 +180,7 @@ PIECES = st.sampled_from(
         b"Connection: close\r\n",
         b"Content-Length: 0\r\n",
         b"traceparent: 00-1\r\n",
+        b"".join(b"X-%d: y\r\n" % number for number in range(60)),
     ]
 )
 
