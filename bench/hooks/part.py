@@ -34,7 +34,7 @@ Found = Mapping[tuple[str, int], Figures]
 @click.option("--database", type=click.Choice(databases.NAMES), multiple=True)
 @click.option("--server", type=click.Choice(list(SERVERS)), default="product")
 @click.option("--processes", default=2, help="Of our server.")
-@click.option("--threads", default=8, help="Of each of these.")
+@click.option("--threads", default=4, help="Of each of these.")
 @click.option("--rounds", "times", default=3)
 @click.option("--seconds", default=3, help="Of each press.")
 @click.option("--peers/--no-peers", default=True, help="Without: ourselves alone.")
