@@ -91,7 +91,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             timeout = min(timeout, modest)
         super().wait_for_and_dispatch_events(timeout)
         while not self.written.empty():
-            self._answer(*self.written.get())
+            self._answer_all(*self.written.get())
         while self.leaving and self.leaving[0].timeout <= time.monotonic():
             self._hang_up(self.leaving[0])
         self._hand_over()
@@ -177,7 +177,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
             except Exception:
                 log.exception("bug behind the answers")
 
-    def _answer(self, batch: Batch, recorded: Sequence[bool]) -> None:
+    def _answer_all(self, batch: Batch, recorded: Sequence[bool]) -> None:
         self.is_writing = False
         # Those that are answered now come again within a moment, if they come at all.
         self.expected = len(batch) + len(self.waiting)

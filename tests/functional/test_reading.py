@@ -85,3 +85,20 @@ def test_postgresql_refuses_what_is_not_reading(runtime: Runtime) -> None:
         reading.add(site(runtime))
     with runtime.sessions.begin() as writing:  # by the same connection
         writing.add(site(runtime))
+
+
+def test_only_what_records_calls_may_keep_its_plans(runtime: Runtime) -> None:
+    """A plan that is kept reads a whole table where a page asks for a small range."""
+    pages, calls = runtime.sessions.kw["bind"], runtime.recording.kw["bind"]
+    if pages.dialect.name == "sqlite":
+        assert calls is pages  # it plans by itself, and connections are files
+        return
+    asked = sa.text("SHOW plan_cache_mode")
+    found = []
+    for sessions in (runtime.sessions, runtime.reading, runtime.recording):
+        with sessions.begin() as session:
+            found.append(session.scalar(asked))
+    assert found == ["force_custom_plan", "force_custom_plan", "auto"]
+
+    pages.dispose()
+    assert calls.pool.checkedin() == 0  # whoever ends the one has ended the other

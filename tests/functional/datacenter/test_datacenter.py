@@ -149,15 +149,6 @@ def test_t15_reporters_text_is_neither_link_nor_mention(
     assert wiki.marks(second) == []
 
 
-@pytest.fixture
-def listening(office: Office) -> Office:
-    """A site whose webhook is bound to a transition, with a rule that comments."""
-    listener = office.listen()
-    office.save(listener, rule())
-    office.place(listener)
-    return office
-
-
 def test_token_that_was_revoked_makes_the_site_unreachable(
     listening: Office, all_runs: Runs
 ) -> None:

@@ -26,15 +26,6 @@ Steps = Callable[[], list[RunStep]]
 ADA_KEY = "JIRAUSER10100"
 
 
-@pytest.fixture
-def listening(office: Office) -> Office:
-    """A site whose webhook is bound to a transition, with a rule that comments."""
-    listener = office.listen()
-    office.save(listener, rule())
-    office.place(listener)
-    return office
-
-
 def refused(office: Office) -> list[tuple[str, str]]:
     events = office.history("verification-refused")
     return [(str(e.facts["reason"]), str(e.facts["detail"])) for e in events]
