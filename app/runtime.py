@@ -70,7 +70,7 @@ class Runtime:
         return db.reading(self.sessions)
 
     @functools.cached_property
-    def recording(self) -> sessionmaker[Session]:
+    def recording(self) -> db.Recording:
         """Transactions that record what Jira waits for, on the short way."""
         return db.recording(self.sessions)
 

@@ -140,14 +140,15 @@ def _stored(runtime: Runtime) -> Parts:
 
     def record(count: int = 1) -> object:
         now, many = runtime.now(), [next(numbers) for _ in range(count)]
-        with runtime.recording.begin() as session:
-            made = [_call(known.tenant.id, number) for number in many]
-            prepared = runs.prepare(session, made, now=now)
-            facts = [_fact(known.tenant.id, number) for number in many]
-            events = audit.prepare(session, facts, now=now)
-            callers.hold(session, [proof])
-            callers.still_callers(session, [proof], now=now)
-            events.insert(session, prepared.record(session, range(count)))
+        database = runtime.recording
+        made = [_call(known.tenant.id, number) for number in many]
+        prepared = runs.prepare(database.dialect, made, now=now)
+        facts = [_fact(known.tenant.id, number) for number in many]
+        events = audit.prepare(database.dialect, facts, now=now)
+        with database.begin() as connection:
+            callers.hold(connection, [proof])
+            callers.still_callers(connection, [proof], now=now)
+            events.insert(connection, prepared.record(connection, range(count)))
         return many
 
     return {

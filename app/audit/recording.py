@@ -65,7 +65,7 @@ class Fact:
     detail: Mapping[str, Value]
 
 
-def prepare(session: Session, facts: Sequence[Fact], *, now: datetime) -> Prepared:
+def prepare(dialect: sa.Dialect, facts: Sequence[Fact], *, now: datetime) -> Prepared:
     """Make some of them ready, at least one, to be appended as `record` does."""
     rows = [
         {
@@ -78,7 +78,7 @@ def prepare(session: Session, facts: Sequence[Fact], *, now: datetime) -> Prepar
         }
         for fact in facts
     ]
-    return db.prepare(session, AuditEvent, rows, is_once=False)
+    return db.prepare(dialect, AuditEvent, rows, is_once=False)
 
 
 def record_unproven(

@@ -80,13 +80,18 @@ class AuditEvent(Base):
         return facts
 
 
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False
+).encode
+
+
 def canonical(detail: Mapping[str, Value]) -> str:
     """Return the one JSON text for `detail`: sorted keys, no spaces, safe values."""
     safe = {
         key: clean(value) if isinstance(value, str) else value
         for key, value in detail.items()
     }
-    return json.dumps(safe, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _encode(safe)
 
 
 def clean(text: str) -> str:

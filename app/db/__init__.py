@@ -1,14 +1,16 @@
 """Tables' common ground.
 
 `columns` has the base class and the types, `ids` our ids, `engines` how each database
-is opened, `sessions` how a transaction is begun, `writing` how many
-rows go into one statement.
+is opened, `sessions` how a transaction is begun, `writing` how many rows go into one
+statement, `asking` how many ids do.
 """
 
+from app.db.asking import Among, Question, stored
 from app.db.columns import NAMING_CONVENTION, Base, UTCDateTime, printable
 from app.db.engines import BUSY_SECONDS, make_engine
 from app.db.ids import is_of, least_id, moment_of, new_id
 from app.db.sessions import (
+    Recording,
     in_transaction,
     insert_once,
     make_sessions,
@@ -20,8 +22,11 @@ from app.db.writing import Prepared, prepare
 __all__ = [
     "BUSY_SECONDS",
     "NAMING_CONVENTION",
+    "Among",
     "Base",
     "Prepared",
+    "Question",
+    "Recording",
     "UTCDateTime",
     "in_transaction",
     "insert_once",
@@ -35,4 +40,5 @@ __all__ = [
     "printable",
     "reading",
     "recording",
+    "stored",
 ]

@@ -1,8 +1,10 @@
 """Transactions: who begins one counts, who only reads says so; rows that come once."""
 
+import contextlib
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -43,9 +45,34 @@ def reading(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
     return _counted(sessionmaker(reading_engine(sessions.kw["bind"])))
 
 
-def recording(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
-    """Return a factory of transactions that each record calls, and do nothing else."""
-    return _counted(sessionmaker(recording_engine(sessions.kw["bind"])))
+@dataclass(frozen=True)
+class Recording:
+    """Transactions that each record calls, and do nothing else: without objects.
+
+    A session looks after objects that are not there, which took half as long as SQLite.
+    """
+
+    engine: sa.Engine
+
+    @property
+    def dialect(self) -> sa.Dialect:
+        """Return what rows are made ready for, before a transaction begins."""
+        return self.engine.dialect
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """Begin at once: on SQLite, as soon as nobody else writes."""
+        _open.count += 1
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        finally:
+            _open.count -= 1
+
+
+def recording(sessions: sessionmaker[Session]) -> Recording:
+    """Return what begins such transactions, on the same database."""
+    return Recording(recording_engine(sessions.kw["bind"]))
 
 
 def _counted(sessions: sessionmaker[Session]) -> sessionmaker[Session]:

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from app.db.columns import Base
+from app.db.columns import Base, UTCDateTime
 
 Row = Mapping[str, Any]
 
@@ -46,7 +45,7 @@ class Prepared:
     _statement: _Statement
     _parameters: Sequence[Any]
 
-    def insert(self, session: Session, places: Sequence[int]) -> int:
+    def insert(self, connection: sa.Connection, places: Sequence[int]) -> int:
         """Insert those at these places; return how many there are now.
 
         Of rows prepared to come once, none is there that `insert_once` would not have
@@ -55,11 +54,11 @@ class Prepared:
         if not places:
             return 0
         text, parameters = self._statement.text, [self._parameters[n] for n in places]
-        return session.connection().exec_driver_sql(text, parameters).rowcount
+        return connection.exec_driver_sql(text, parameters).rowcount
 
 
 def prepare(
-    session: Session, table: type[Base], rows: Sequence[Row], *, is_once: bool
+    dialect: sa.Dialect, table: type[Base], rows: Sequence[Row], *, is_once: bool
 ) -> Prepared:
     """Make rows ready that have the same columns; the database is not asked for it.
 
@@ -69,7 +68,7 @@ def prepare(
     statement = _rendered(
         cast("sa.Table", table.__table__),
         tuple(rows[0]),
-        session.get_bind().dialect,
+        dialect,
         is_once=is_once,
     )
     return Prepared(statement, [statement.parameters(row) for row in rows])
@@ -85,10 +84,7 @@ def _rendered(
     if is_once:
         statement = statement.on_conflict_do_nothing()
     compiled = statement.compile(dialect=dialect)
-    processors = {
-        name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-        for name in given
-    }
+    processors = {name: _processor(table.c[name].type, dialect) for name in given}
     return _Statement(
         text=str(compiled),
         columns=tuple(compiled.positiontup or ()),
@@ -101,3 +97,13 @@ def _rendered(
         },
         is_positional=compiled.positional,
     )
+
+
+def _processor(
+    type_: sa.types.TypeEngine[Any], dialect: sa.Dialect
+) -> Callable[[Any], Any] | None:
+    """Return how a value goes; the moment and the state of many rows are the same."""
+    process = type_.dialect_impl(dialect).bind_processor(dialect)
+    if process is not None and isinstance(type_, sa.Enum | UTCDateTime):
+        return functools.lru_cache(maxsize=8)(process)
+    return process

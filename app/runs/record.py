@@ -65,22 +65,22 @@ class Recordable:
     """Of each one's run, if it is recorded."""
     _rows: db.Prepared
 
-    def record(self, session: Session, places: Sequence[int]) -> Sequence[int]:
+    def record(self, connection: sa.Connection, places: Sequence[int]) -> Sequence[int]:
         """Promise it for those at these places; return the places of new ones."""
-        if self._rows.insert(session, places) == len(places):
+        if self._rows.insert(connection, places) == len(places):
             return places
         wanted = sa.select(Run.id).where(Run.id.in_(self.ids[n] for n in places))
-        there = set(session.scalars(wanted))
+        there = set(connection.scalars(wanted))
         return [place for place in places if self.ids[place] in there]
 
 
-def prepare(session: Session, calls: Sequence[Call], *, now: datetime) -> Recordable:
+def prepare(dialect: sa.Dialect, calls: Sequence[Call], *, now: datetime) -> Recordable:
     """Make some calls ready, at least one; each is then recorded as by `record`.
 
     The database is not asked for it, so that it is done before others wait.
     """
     rows = [_row(call, now=now) for call in calls]
-    prepared = db.prepare(session, Run, rows, is_once=True)
+    prepared = db.prepare(dialect, Run, rows, is_once=True)
     return Recordable([row["id"] for row in rows], prepared)
 
 

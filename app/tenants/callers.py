@@ -5,17 +5,19 @@ Every call to the Connect door begins here. What is read may be remembered for a
 if `still_callers` says, in that very transaction, that it is still so.
 """
 
+import functools
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app import vault
+from app import db, vault
 from app.crypto import Keyring
+from app.db import Among, Question
 from app.tenants.candidates import Fate, SecretCandidate
 from app.tenants.standing import refuse_inactive
 from app.tenants.tables import (
@@ -92,7 +94,7 @@ def get_known(session: Session, keyring: Keyring, name: str, *, now: datetime) -
     )
 
 
-def hold(session: Session, proofs: Iterable[Proof]) -> None:
+def hold(connection: sa.Connection, proofs: Iterable[Proof]) -> None:
     """Let the tenants of these be as they are until the transaction ends.
 
     It may wait for who changes one of them. What counts is asked after that, and by the
@@ -100,15 +102,13 @@ def hold(session: Session, proofs: Iterable[Proof]) -> None:
     goes on with the names and secrets that it found before; and a secret that was
     revoked meanwhile counted still when the wait began.
     """
-    connection = session.connection()
     if connection.dialect.name == "sqlite":
         return  # whoever writes there is alone from the beginning
-    identities = list({proof.identity_id for proof in proofs})
-    connection.execute(_HOLD, {"identities": identities})
+    _hold.ask(connection, {"identities": {proof.identity_id for proof in proofs}})
 
 
 def still_callers(
-    session: Session, proofs: Iterable[Proof], *, now: datetime
+    connection: sa.Connection, proofs: Iterable[Proof], *, now: datetime
 ) -> frozenset[Proof]:
     """Return which of these count; the caller holds their tenants (`hold`).
 
@@ -116,16 +116,15 @@ def still_callers(
     let in by what a process remembers of before.
     """
     wanted = set(proofs)
-    # Not by the session itself, which would look for objects in what are two ids.
-    rows = session.connection().execute(
-        _STILL,
-        {
-            "now": now,
-            "identities": [proof.identity_id for proof in wanted],
-            "versions": [proof.version_id for proof in wanted],
-        },
+    ids = {
+        "identities": {proof.identity_id for proof in wanted},
+        "versions": {proof.version_id for proof in wanted},
+    }
+    found = set(_still.ask(connection, ids, now=now))
+    stored = functools.partial(db.stored, connection.dialect)
+    return frozenset(
+        proof for proof in wanted if tuple(stored(each) for each in proof) in found
     )
-    return frozenset(Proof(*row) for row in rows) & wanted
 
 
 _counts = sa.or_(
@@ -162,29 +161,32 @@ _ROWS = (
 _identity, _tenant, _version = (
     cast("sa.Table", each.__table__) for each in (TenantIdentity, Tenant, SecretVersion)
 )
-_HOLD = (
-    sa.select(_tenant.c.id)
-    .where(
-        _tenant.c.id.in_(
-            sa.select(_identity.c.tenant_id).where(
-                _identity.c.id.in_(sa.bindparam("identities", expanding=True))
-            )
+
+
+@Question
+def _hold(among: Among) -> sa.Select[Any]:
+    theirs = sa.select(_identity.c.tenant_id).where(among(_identity.c.id, "identities"))
+    return (
+        sa.select(_tenant.c.id)
+        .where(_tenant.c.id.in_(theirs))
+        .order_by(_tenant.c.id)  # two who lock several lock them in one order
+        .with_for_update(read=True)
+    )
+
+
+@Question
+def _still(among: Among) -> sa.Select[Any]:
+    return (
+        sa.select(_identity.c.id, _version.c.id)
+        .select_from(_version)
+        .join(_tenant, _tenant.c.id == _version.c.tenant_id)
+        .join(_identity, _identity.c.tenant_id == _tenant.c.id)
+        .where(
+            among(_version.c.id, "versions"),
+            _version.c.kind == SHARED_SECRET,
+            _counts,
+            among(_identity.c.id, "identities"),
+            _identity.c.ended_at.is_(None),
+            _tenant.c.state == State.ACTIVE,
         )
     )
-    .order_by(_tenant.c.id)  # two who lock several lock them in one order
-    .with_for_update(read=True)
-)
-_STILL = (
-    sa.select(_identity.c.id, _version.c.id)
-    .select_from(_version)
-    .join(_tenant, _tenant.c.id == _version.c.tenant_id)
-    .join(_identity, _identity.c.tenant_id == _tenant.c.id)
-    .where(
-        _version.c.id.in_(sa.bindparam("versions", expanding=True)),
-        _version.c.kind == SHARED_SECRET,
-        _counts,
-        _identity.c.id.in_(sa.bindparam("identities", expanding=True)),
-        _identity.c.ended_at.is_(None),
-        _tenant.c.state == State.ACTIVE,
-    )
-)

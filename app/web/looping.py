@@ -8,6 +8,7 @@ server waits for more. Everything else has a thread as before.
 """
 
 import contextlib
+import functools
 import logging
 import queue
 import socket
@@ -16,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from email.utils import formatdate
-from functools import partial
 from selectors import EVENT_READ
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -183,13 +183,13 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         self.expected = len(batch) + len(self.waiting)
         self.until = time.monotonic() + GATHER_SECONDS
         is_kept = self.alive and bool(self.cfg.keepalive)
-        answer = _answer(is_kept=is_kept)
+        answer = _answer(int(time.time()), is_kept=is_kept)
         for each, is_recorded in zip(batch, recorded, strict=True):
             conn, is_heard = each.conn, self.unanswered.pop(each.conn)
             if is_recorded and is_kept and _is_sent(conn, answer):
                 self._keep(conn)
                 if is_heard:
-                    callback = partial(self.on_client_socket_readable, conn)
+                    callback = functools.partial(self.on_client_socket_readable, conn)
                     self.poller.register(conn.sock, EVENT_READ, callback)
                 continue
             if not is_heard:
@@ -217,7 +217,9 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn is untyped
         try:
             conn.sock.settimeout(0)
             conn.sock.shutdown(socket.SHUT_WR)
-            self.poller.register(conn.sock, EVENT_READ, partial(self._drain, conn))
+            self.poller.register(
+                conn.sock, EVENT_READ, functools.partial(self._drain, conn)
+            )
         except (OSError, ValueError):
             self._hang_up(conn)  # it is closed, or nobody is there any more
 
@@ -258,11 +260,12 @@ def _lane_of(flask: Any) -> Lane | None:  # noqa: ANN401 -- gunicorn's own
     return wsgi if isinstance(wsgi, Lane) else None
 
 
-def _answer(*, is_kept: bool) -> bytes:
-    """Return what is sent for a recorded call: the same for all of one moment."""
+@functools.lru_cache(maxsize=4)
+def _answer(second: int, *, is_kept: bool) -> bytes:
+    """Return what is sent for a recorded call: the same for all of one second."""
     headers = [
         ("Server", "gunicorn"),
-        ("Date", formatdate(usegmt=True)),
+        ("Date", formatdate(second, usegmt=True)),
         ("Connection", "keep-alive" if is_kept else "close"),
         *HEADERS,
     ]

@@ -119,9 +119,15 @@ def _hint(body: dict[str, Any]) -> dict[str, str]:
 
 def texts(hint: Mapping[str, object]) -> dict[str, str]:
     """Return a hint as text that can be stored; raise `BadRequestError` otherwise."""
-    if not all(isinstance(value, str | int | None) for value in hint.values()):
+    return {name: _text(value) for name, value in hint.items()}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, (str, int)):
         raise BadRequestError("transition holds what is neither text nor number")
-    found = {name: "" if v is None else str(v)[:255] for name, v in hint.items()}
-    if not all(is_storable(value) for value in found.values()):
+    text = str(value)[:255]
+    if not is_storable(text):
         raise BadRequestError("transition holds what cannot be stored")
-    return found
+    return text

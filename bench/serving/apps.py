@@ -28,8 +28,8 @@ class Verifying(Lane):
     def _written(self, many: Sequence[Let]) -> Sequence[bool]:
         runtime = self._web.runtime
         proofs = [each.proof for each in many]
-        with runtime.recording.begin() as session:
-            still = callers.still_callers(session, proofs, now=runtime.now())
+        with runtime.recording.begin() as connection:
+            still = callers.still_callers(connection, proofs, now=runtime.now())
         return [proof in still for proof in proofs]
 
 

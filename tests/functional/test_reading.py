@@ -89,16 +89,17 @@ def test_postgresql_refuses_what_is_not_reading(runtime: Runtime) -> None:
 
 def test_only_what_records_calls_may_keep_its_plans(runtime: Runtime) -> None:
     """A plan that is kept reads a whole table where a page asks for a small range."""
-    pages, calls = runtime.sessions.kw["bind"], runtime.recording.kw["bind"]
+    pages, calls = runtime.sessions.kw["bind"], runtime.recording.engine
     if pages.dialect.name == "sqlite":
         assert calls is pages  # it plans by itself, and connections are files
         return
     asked = sa.text("SHOW plan_cache_mode")
     found = []
-    for sessions in (runtime.sessions, runtime.reading, runtime.recording):
-        with sessions.begin() as session:
-            found.append(session.scalar(asked))
+    for transactions in (runtime.sessions, runtime.reading, runtime.recording):
+        with transactions.begin() as transaction:
+            found.append(transaction.scalar(asked))
     assert found == ["force_custom_plan", "force_custom_plan", "auto"]
 
     pages.dispose()
+    assert isinstance(calls.pool, sa.QueuePool)
     assert calls.pool.checkedin() == 0  # whoever ends the one has ended the other

@@ -15,7 +15,8 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from waitress.server import create_server
 from app import resealing, runs
 from app.cli import sealing
 from app.crypto import Keyring
+from app.db import Recording
 from app.http import Network, Request, Response
 from app.runs import Run
 from app.runtime import Runtime, utc_now
@@ -96,6 +98,20 @@ class FusedHttp:
         self.http.check_mail(host, port, tenant_id)
 
 
+@dataclass(frozen=True)
+class FusedRecording(Recording):
+    """What records calls, with a fuse on both sides of each commit."""
+
+    fuse: Fuse
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        with super().begin() as connection:
+            yield connection
+            self.fuse.burn("commit", "before")
+        self.fuse.burn("commit", "after")
+
+
 def build(settings: Settings, job: Job) -> Runtime:
     """Wire the product as it is, with the job's fuse on its commits and calls."""
     runtime = Runtime.build(settings)
@@ -111,9 +127,11 @@ def build(settings: Settings, job: Job) -> Runtime:
             fuse.burn("commit", "after")
 
         runtime = replace(runtime, http=FusedHttp(runtime.http, fuse))
-        for sessions in (runtime.sessions, runtime.recording):
-            sa.event.listen(sessions, "before_commit", before)
-            sa.event.listen(sessions, "after_commit", after)
+        sa.event.listen(runtime.sessions, "before_commit", before)
+        sa.event.listen(runtime.sessions, "after_commit", after)
+        # Where the cached property looks first.
+        recording = FusedRecording(runtime.recording.engine, fuse)
+        runtime.__dict__["recording"] = recording
     return runtime
 
 

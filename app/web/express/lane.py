@@ -203,17 +203,17 @@ class Lane:
     def _written(self, many: Sequence[Let]) -> Sequence[bool]:
         web = self._web
         proofs, now = [each.proof for each in many], web.runtime.now()
-        with web.runtime.recording.begin() as session:
-            # Before anything is asked of the database, so that nobody waits for it.
-            calls = runs.prepare(session, [each.call for each in many], now=now)
-            pairs = zip(many, calls.ids, strict=True)
-            facts = [_fact(let, run_id, now=now) for let, run_id in pairs]
-            events = audit.prepare(session, facts, now=now)
-            callers.hold(session, proofs)
-            still = callers.still_callers(session, proofs, now=web.runtime.now())
+        database = web.runtime.recording
+        calls = runs.prepare(database.dialect, [each.call for each in many], now=now)
+        pairs = zip(many, calls.ids, strict=True)
+        facts = [_fact(let, run_id, now=now) for let, run_id in pairs]
+        events = audit.prepare(database.dialect, facts, now=now)
+        with database.begin() as connection:
+            callers.hold(connection, proofs)
+            still = callers.still_callers(connection, proofs, now=web.runtime.now())
             may = [place for place, each in enumerate(many) if each.proof in still]
-            new = calls.record(session, may)
-            events.insert(session, new)
+            new = calls.record(connection, may)
+            events.insert(connection, new)
         for each in many:
             if each.proof not in still:
                 web.remembered.forget(each.name)
