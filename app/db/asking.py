@@ -1,7 +1,7 @@
 """What is asked all the time, of any number of ids, in one text that is rendered once.
 
-SQLAlchemy's own `IN` is rendered anew for each number of them, and it converts each row
-that comes: for a call that Jira waits for that takes longer than SQLite's answer.
+SQLAlchemy's own `IN` is rendered anew for each number of them, and each id that comes
+back is made an object: that took as long as SQLite itself, with all others waiting.
 """
 
 import functools

@@ -47,9 +47,9 @@ def reading(sessions: sessionmaker[Session]) -> sessionmaker[Session]:
 
 @dataclass(frozen=True)
 class Recording:
-    """Transactions that each record calls, and do nothing else: without objects.
+    """Transactions that each record calls, and do nothing else.
 
-    A session looks after objects that are not there, which took half as long as SQLite.
+    They have no session: it looks after objects, and there are none here.
     """
 
     engine: sa.Engine

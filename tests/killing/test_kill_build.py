@@ -35,7 +35,15 @@ NO_ANSWER = "no answer came within 5 seconds"
 
 
 @pytest.fixture
-def building(clean: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def wait() -> str:
+    """How long a build's answer is waited for, by a clock that is put forward."""
+    return "5s"
+
+
+@pytest.fixture
+def building(
+    clean: Stage, monkeypatch: pytest.MonkeyPatch, wait: str
+) -> Iterator[Stage]:
     """A rule that starts a build and waits; asked how it is, the build answers us.
 
     So the answer is heard, by the door, while the worker has the run in hand.
@@ -44,7 +52,7 @@ def building(clean: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         "do": "deliver",
         "destination": reference(set_up(clean)),
         "inputs": {"version": "{{ issue.key }}"},
-        "wait": "5s",
+        "wait": wait,
     }
     rule = {
         "v": 1,
@@ -186,6 +194,7 @@ def test_killed_worker_starts_one_build_and_hears_how_it_ended(
     assert found == ends
 
 
+@pytest.mark.parametrize("wait", ["5m"])  # a server is started meanwhile
 @pytest.mark.parametrize(
     ("stage", "when"),
     [("sqlite", "after"), ("postgresql", "before")],
