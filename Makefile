@@ -9,7 +9,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 # of Python say otherwise.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run cli test check coverage faults bench mutants forge fmt clean
+.PHONY: run cli test check faults bench mutants forge fmt clean
 
 run:  ## the add-on and a small Jira, on this machine
 	$(SETUP) python node forge
@@ -23,16 +23,12 @@ test:  ## every test; `make test ARGS="tests/unit -k qsh"` for some
 	$(SETUP) python node forge browser proxy
 	@$(BIN)/pytest $(PARALLEL) $(ARGS)
 
-check:  ## what CI asks: format, lint, types, layers, and every test
+check:  ## what CI asks: format, lint, types, layers, and every test with coverage
 	$(SETUP) python node forge browser proxy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(PARALLEL)
-
-coverage:  ## which lines and ways of `app/` no test goes; it takes half as long again
-	$(SETUP) python node forge browser proxy
 	$(BIN)/pytest $(PARALLEL) --cov --cov-fail-under=95
 
 faults:  ## kills, full disks, wrong clocks, cut wires; `make faults ARGS="--rounds 20"`
