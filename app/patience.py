@@ -106,7 +106,7 @@ class Patience:
 
 def words_of(error: Exception) -> str:
     """Name a database's error for a log: its text has statements, and their values."""
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", error)
     code = getattr(original, "sqlstate", None) or getattr(
         original, "sqlite_errorname", None
     )

@@ -3,7 +3,7 @@
 import gc
 import threading
 
-from app.cli import environment, metering, opening
+from app.cli import environment, log_copying, metering, opening
 from app.cli.signals import stopping
 from app.runtime import Runtime
 from app.settings import Settings
@@ -18,14 +18,16 @@ def serve() -> None:
         # Takes a moment to load, and is not needed for one.
         from app.web import many  # noqa: PLC0415
 
-        many.serve(settings, lambda: create_app(_opened()))
+        turn = log_copying.one_of_many()
+        many.serve(settings, lambda: create_app(_opened(turn)))
         return
     _serve(settings)
 
 
-def _opened() -> Runtime:
+def _opened(turn: log_copying.Turn = log_copying.at_once) -> Runtime:
     runtime = opening.runtime(serves=True, names=measuring.ids)
     metering.begin(runtime)
+    log_copying.begin(runtime, turn)
     return runtime
 
 

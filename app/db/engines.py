@@ -17,10 +17,9 @@ _SHORT, _LOOKS = 0.0002, 100
 _LONG = 0.001
 """Seconds between looks whether the other writer has finished: at first, and then."""
 
-WAL_PAGES = 1500
-"""Pages that SQLite appends before it copies them to their places, while the call that
-came last waits. Its own 1000 are some eighty calls; a page that several of them change
-is copied once."""
+WAL_PAGES = 64_000
+"""Pages of SQLite's log, 130 MB, from which on whoever commits copies it. A web server
+has it copied long before (`log_copying`); a command's is copied when it ends."""
 
 _READS = "countersign_reads"
 """The execution option of a connection whose transactions only read."""
@@ -34,10 +33,12 @@ def make_engine(
     patience: Patience | None = None,
     *,
     plans: str = "force_custom_plan",
+    asks_first: bool = True,
 ) -> sa.Engine:
     """Return the engine, with SQLite made as strict as it can be.
 
-    `plans` is what PostgreSQL calls `plan_cache_mode`.
+    `plans` is what PostgreSQL calls `plan_cache_mode`. Unless it `asks_first`, a
+    connection may turn out to be gone when it is used.
     """
     patience = patience or Patience(lock=BUSY_SECONDS)
     url = sa.make_url(database_url)
@@ -47,7 +48,9 @@ def make_engine(
         url,
         hide_parameters=True,
         # A server may have gone since; a file is where it was.
-        pool_pre_ping=not is_sqlite,
+        pool_pre_ping=asks_first and not is_sqlite,
+        # The one that was used last has the most of the database in memory.
+        pool_use_lifo=True,
         max_overflow=-1,  # the threads that use it are limited already
         connect_args=patience.connect_args(url),
         execution_options={_PATIENCE: patience},
@@ -69,12 +72,13 @@ def recording_engine(engine: sa.Engine) -> sa.Engine:
     """Return one for the few statements that a call takes, which come all the time.
 
     Each of them finds rows by their keys, so PostgreSQL may keep its plan: to make one
-    anew takes longer than the statement.
+    anew takes longer than the statement. Nor is it asked whether it is there, which
+    takes as long as one of them: a call that is not recorded goes the long way.
     """
     if engine.dialect.name == "sqlite":
         return engine
     patience = engine.get_execution_options()[_PATIENCE]
-    made = make_engine(engine.url, patience, plans="auto")
+    made = make_engine(engine.url, patience, plans="auto", asks_first=False)
 
     @sa.event.listens_for(engine, "engine_disposed")
     def disposed(_: sa.Engine) -> None:
@@ -143,7 +147,7 @@ def _prepare_sqlite(engine: sa.Engine, lock_seconds: int) -> None:
             # From its first SELECT on it sees what was there then; it waits for nobody.
             connection.exec_driver_sql("BEGIN")
             return
-        if not _takes_turn(driver, lock_seconds):
+        if not takes_turn(driver, lock_seconds):
             # Waited for long enough: SQLAlchemy says so in its own words.
             try:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -151,7 +155,7 @@ def _prepare_sqlite(engine: sa.Engine, lock_seconds: int) -> None:
                 driver.execute(f"PRAGMA busy_timeout = {lock_seconds * 1000}")
 
 
-def _takes_turn(driver: sqlite3.Connection, lock_seconds: int) -> bool:
+def takes_turn(driver: sqlite3.Connection, lock_seconds: int) -> bool:
     """Begin to write as soon as nobody else does; return whether it came to that.
 
     False, too, for what no waiting helps against, such as a file that only reads.

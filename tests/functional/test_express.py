@@ -358,6 +358,23 @@ def test_database_that_fails_is_503_and_nothing_is_half_done(
     assert ways.went(1) == (204, "short")
 
 
+def test_server_that_was_begun_anew_costs_no_call(
+    ways: Ways, runtime: Runtime, all_runs: Runs
+) -> None:
+    """What records asks no connection whether it is there; the long way does."""
+    if runtime.recording.dialect.name == "sqlite":
+        return  # a file is where it was
+    assert ways.went(1) == (204, "short")
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    these = "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with runtime.sessions.begin() as session:
+        session.execute(sa.text(f"{others} {these}"))
+
+    assert ways.went(2) == (204, "long")
+    assert ways.went(3) == (204, "short")
+    assert len(all_runs()) == 4
+
+
 def test_t5_call_that_breaks_the_writing_breaks_no_others(
     ways: Ways, all_runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
