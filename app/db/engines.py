@@ -71,14 +71,18 @@ def reading_engine(engine: sa.Engine) -> sa.Engine:
 def recording_engine(engine: sa.Engine) -> sa.Engine:
     """Return one for the few statements that a call takes, which come all the time.
 
-    Each of them finds rows by their keys, so PostgreSQL may keep its plan: to make one
-    anew takes longer than the statement. Nor is it asked whether it is there, which
-    takes as long as one of them: a call that is not recorded goes the long way.
+    Each of them finds rows by their keys, so PostgreSQL keeps its plan: to make one anew
+    takes longer than the statement. Left to itself it would, as soon as there are many
+    sites: a plan for any values is one for ten ids, and there is mostly one. Nor is a
+    connection asked whether it is there, which takes as long as a statement: a call that
+    is not recorded goes the long way.
     """
     if engine.dialect.name == "sqlite":
         return engine
     patience = engine.get_execution_options()[_PATIENCE]
-    made = make_engine(engine.url, patience, plans="auto", asks_first=False)
+    made = make_engine(
+        engine.url, patience, plans="force_generic_plan", asks_first=False
+    )
 
     @sa.event.listens_for(engine, "engine_disposed")
     def disposed(_: sa.Engine) -> None:

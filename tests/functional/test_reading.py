@@ -98,7 +98,7 @@ def test_only_what_records_calls_may_keep_its_plans(runtime: Runtime) -> None:
     for transactions in (runtime.sessions, runtime.reading, runtime.recording):
         with transactions.begin() as transaction:
             found.append(transaction.scalar(asked))
-    assert found == ["force_custom_plan", "force_custom_plan", "auto"]
+    assert found == ["force_custom_plan", "force_custom_plan", "force_generic_plan"]
 
     pages.dispose()
     assert isinstance(calls.pool, sa.QueuePool)
