@@ -71,11 +71,11 @@ def reading_engine(engine: sa.Engine) -> sa.Engine:
 def recording_engine(engine: sa.Engine) -> sa.Engine:
     """Return one for the few statements that a call takes, which come all the time.
 
-    Each of them finds rows by their keys, so PostgreSQL keeps its plan: to make one anew
-    takes longer than the statement. Left to itself it would, as soon as there are many
-    sites: a plan for any values is one for ten ids, and there is mostly one. Nor is a
-    connection asked whether it is there, which takes as long as a statement: a call that
-    is not recorded goes the long way.
+    Each of them finds rows by their keys, so PostgreSQL keeps its plan: to make one
+    anew takes longer than the statement. Left to itself it would do that as soon as
+    there are many sites, for it takes a plan for any values to be one for ten ids, and
+    mostly there is one. Nor is a connection asked whether it is there, which takes as
+    long as a statement: a call that is not recorded goes the long way.
     """
     if engine.dialect.name == "sqlite":
         return engine
