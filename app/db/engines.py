@@ -18,7 +18,7 @@ _LONG = 0.001
 """Seconds between looks whether the other writer has finished: at first, and then."""
 
 WAL_PAGES = 64_000
-"""Pages of SQLite's log, 130 MB, from which on whoever commits copies it. A web server
+"""Pages of SQLite's log, 260 MB, from which on whoever commits copies it. A web server
 has it copied long before (`log_copying`); a command's is copied when it ends."""
 
 _READS = "countersign_reads"

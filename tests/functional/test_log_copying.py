@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import sqlite3
 import struct
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from app.cli import log_copying as copying
 from app.db import LogCopier, engines, log_copying, make_engine
+from app.runtime import Runtime
 from tests.functional.test_stopping import (
     OUTLASTING,
     TRIGGERED,
@@ -111,6 +114,30 @@ def test_what_was_copied_is_all_there(tmp_path: Path) -> None:
     copied.dispose()
     assert tuple(found) == tuple(wanted)
     assert checked == "ok"
+
+
+def test_disk_that_fails_once_is_copied_to_later(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if runtime.recording.dialect.name != "sqlite":
+        return  # others have no such log
+    tries, again = itertools.count(), threading.Event()
+
+    def copy(_: LogCopier) -> int:
+        if next(tries) == 0:
+            raise sqlite3.OperationalError("disk I/O error")
+        again.set()
+        threading.Event().wait()  # it ends with its process
+        return 0
+
+    monkeypatch.setattr(LogCopier, "copy", copy)
+    monkeypatch.setattr(copying, "EVERY_SECONDS", 0)
+    monkeypatch.setattr(copying, "AFTER_ERROR_SECONDS", 0)
+
+    copying.begin(runtime)
+
+    assert again.wait(OUTLASTING)
+    assert "database: OperationalError" in caplog.text
 
 
 def test_another_process_copies_once_the_one_that_did_is_killed(tmp_path: Path) -> None:
